@@ -1,0 +1,261 @@
+//! The one door to the disk.
+//!
+//! [`Fs`] and [`File`] stand at the level of single system calls, because a crash falls between two of
+//! them: a test puts a simulated disk behind the same door and stops it at every call. What takes
+//! several calls is a free function over `&dyn Fs` here, so that the simulated disk sees each step.
+//!
+//! No other module touches `std::fs`.
+
+mod os;
+
+pub use os::OsFs;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Context, Result};
+
+/// The calls on paths. All paths are absolute; none of these calls follows a symbolic link in the last
+/// component, except [`Fs::canonical`].
+pub trait Fs: fmt::Debug + Send + Sync {
+    /// Opens a file.
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
+    /// Makes a file in `dir` under a new name that begins with `prefix`, open for reading and writing.
+    fn create_temp(
+        &self,
+        dir: &Path,
+        prefix: &str,
+        mode: Mode,
+    ) -> io::Result<(PathBuf, Arc<dyn File>)>;
+    /// Makes one folder.
+    fn create_dir(&self, path: &Path, mode: Mode) -> io::Result<()>;
+    /// Renames atomically, over whatever file has the new name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty folder.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+    /// What a folder holds, in no particular order.
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>>;
+    /// What a path is, without following a link.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// Makes the entries of a folder durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// The path with every link resolved.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+    /// A text that stays the same exactly as long as the page cache that `path` was written through
+    /// cannot have been lost (same boot, same mount, same file). `None` where that cannot be known.
+    fn incarnation(&self, path: &Path) -> io::Result<Option<String>>;
+    /// The process that asks. A store is dead in a forked child.
+    fn process_id(&self) -> u32;
+    /// Whether the operating system can tell of changes under these paths.
+    fn can_watch(&self) -> bool;
+}
+
+/// The calls on an open file. Closing it gives back whatever lock it holds.
+pub trait File: fmt::Debug + Send + Sync {
+    /// Reads at an offset; fewer bytes than asked for, and 0 at the end.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes at an offset; may write fewer bytes than given.
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+    /// Cuts or extends the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes the bytes and the length durable (`fdatasync`; `F_FULLFSYNC` on macOS).
+    fn sync_data(&self) -> io::Result<()>;
+    /// What the open file is.
+    fn stat(&self) -> io::Result<Stat>;
+    /// Sets the permission bits.
+    fn set_mode(&self, mode: u32) -> io::Result<()>;
+    /// Takes a lock if it is free; `false` when somebody else holds it.
+    fn try_lock(&self, lock: Lock) -> io::Result<bool>;
+    /// Waits for the exclusive lock.
+    fn lock(&self) -> io::Result<()>;
+    /// Gives the lock back.
+    fn unlock(&self) -> io::Result<()>;
+}
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// It must be there; reading only.
+    Read,
+    /// It must be there; reading and writing.
+    Write,
+    /// It must not be there yet.
+    CreateNew(Mode),
+    /// Made when missing; reading and writing.
+    Create(Mode),
+}
+
+/// Who may read what is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// 0600 for files, 0700 for folders, whatever the umask.
+    Private,
+    /// As the user's own files: 0666, 0777 less the umask.
+    Shared,
+}
+
+/// A lock on an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Any number of holders.
+    Shared,
+    /// One holder.
+    Exclusive,
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name, without the folder.
+    pub name: OsString,
+    /// What it leads to; a link is not followed.
+    pub kind: Kind,
+}
+
+/// What a name leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Dir,
+    /// A symbolic link, a device, a socket.
+    Other,
+}
+
+/// What a file is. Two stats that are equal show the same file with nothing written between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// File, folder or something else.
+    pub kind: Kind,
+    /// Length in bytes.
+    pub len: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// The filesystem.
+    pub device: u64,
+    /// The file on that filesystem.
+    pub inode: u64,
+    /// Last write, nanoseconds since 1970.
+    pub modified_ns: i128,
+}
+
+impl Stat {
+    /// Whether both show the same file, whatever was written to it.
+    #[must_use]
+    pub fn same_file(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode == other.inode
+    }
+}
+
+/// Reads a file from its beginning to its end.
+pub fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(file.stat()?.len).map_err(io::Error::other)?;
+    // One byte more than the length, so that a file which did not grow is read in two calls.
+    let mut bytes = vec![0; len + 1];
+    let mut filled = 0;
+    loop {
+        if filled == bytes.len() {
+            bytes.resize(bytes.len() * 2, 0);
+        }
+        match read_some(file, &mut bytes[filled..], filled as u64)? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Fills `buf` as far as the file goes; how many bytes it got.
+pub fn read_full(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match read_some(file, &mut buf[filled..], offset + filled as u64)? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(filled)
+}
+
+fn read_some(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buf, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Writes all of `bytes` at an offset.
+pub fn write_all(file: &dyn File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write_at(bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                bytes = &bytes[n..];
+                offset += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Puts `bytes` under `path` so that after a crash either the old file is there or the whole new one,
+/// and the new one once this has returned: temp file, sync, rename, sync of the folder.
+///
+/// # Errors
+/// What the disk says; the temp file is removed again.
+pub fn replace_durably(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = parent(path);
+    let (temp, file) =
+        fs.create_temp(dir, ".new-", Mode::Private).context("make a file in", dir)?;
+    let written = write_all(&*file, bytes, 0)
+        .and_then(|()| file.sync_data())
+        .context("write", &temp)
+        .and_then(|()| fs.rename(&temp, path).context("put in place", path));
+    if written.is_err() {
+        // The error says what went wrong; a temp file that stays behind does no harm.
+        let _ = fs.remove_file(&temp);
+    }
+    written?;
+    fs.sync_dir(dir).context("sync the folder", dir)
+}
+
+/// What lies at `path`, or `None` when nothing does (a missing folder above it included).
+///
+/// # Errors
+/// Whatever else the disk says.
+pub fn stat_if_there(fs: &dyn Fs, path: &Path) -> io::Result<Option<Stat>> {
+    none_if_missing(fs.stat(path))
+}
+
+/// Turns "there is no such file" into `None`.
+///
+/// # Errors
+/// Every other error is passed on.
+pub fn none_if_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The folder that holds `path`. Every path that this crate makes has one.
+#[must_use]
+pub fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}

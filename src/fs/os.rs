@@ -1,0 +1,296 @@
+//! The real disk.
+
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the one place that touches std::fs"
+)]
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use super::{Entry, File, Fs, Kind, Lock, Mode, Open, Stat};
+
+/// The operating system's own files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsFs;
+
+impl Fs for OsFs {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(how != Open::Read);
+        let mode = match how {
+            Open::Read | Open::Write => None,
+            Open::CreateNew(mode) => {
+                options.create_new(true);
+                Some(mode)
+            }
+            Open::Create(mode) => {
+                options.create(true);
+                Some(mode)
+            }
+        };
+        no_follow(&mut options);
+        if let Some(mode) = mode {
+            create_mode(&mut options, mode);
+        }
+        let file = OsFile(options.open(path)?);
+        if mode == Some(Mode::Private) && cfg!(unix) && file.stat()?.mode & 0o777 != 0o600 {
+            file.set_mode(0o600)?;
+        }
+        Ok(Arc::new(file))
+    }
+
+    fn create_temp(
+        &self,
+        dir: &Path,
+        prefix: &str,
+        mode: Mode,
+    ) -> io::Result<(PathBuf, Arc<dyn File>)> {
+        let temp = tempfile::Builder::new()
+            .prefix(prefix)
+            .rand_bytes(8)
+            .make_in(dir, |path| self.open(path, Open::CreateNew(mode)))?;
+        let (file, path) = temp.into_parts();
+        let path = path.keep().map_err(|error| error.error)?;
+        Ok((path, file))
+    }
+
+    fn create_dir(&self, path: &Path, mode: Mode) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        create_dir_mode(&mut builder, mode);
+        builder.create(path)?;
+        if mode == Mode::Private && cfg!(unix) && self.stat(path)?.mode & 0o777 != 0o700 {
+            set_dir_mode(path, 0o700)?;
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        fs::read_dir(path)?
+            .map(|entry| {
+                let entry = entry?;
+                Ok(Entry { name: entry.file_name(), kind: kind(entry.file_type()?) })
+            })
+            .collect()
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        fs::symlink_metadata(path).map(|metadata| stat(&metadata))
+    }
+
+    #[cfg(unix)]
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    #[cfg(not(unix))]
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        // Other systems offer no sync of a folder; their filesystems journal the names.
+        Ok(())
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn incarnation(&self, path: &Path) -> io::Result<Option<String>> {
+        use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+        // A mount id that is never used again within a boot (Linux 6.8). The plain one is reused after
+        // an unmount, so it proves nothing.
+        const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+        let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO | MNT_ID_UNIQUE)?;
+        if found.stx_mask & MNT_ID_UNIQUE.bits() == 0 {
+            return Ok(None);
+        }
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        Ok(Some(format!("{}/{}/{}", boot.trim(), found.stx_mnt_id, found.stx_ino)))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn incarnation(&self, _path: &Path) -> io::Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn process_id(&self) -> u32 {
+        std::process::id()
+    }
+
+    fn can_watch(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct OsFile(fs::File);
+
+impl File for OsFile {
+    #[cfg(unix)]
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.0, buf, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(&self.0, buf, offset)
+    }
+
+    #[cfg(unix)]
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(&self.0, buf, offset)
+    }
+
+    #[cfg(windows)]
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_write(&self.0, buf, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.0.metadata().map(|metadata| stat(&metadata))
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let mut permissions = self.0.metadata()?.permissions();
+        #[cfg(unix)]
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, mode);
+        #[cfg(not(unix))]
+        permissions.set_readonly(mode & 0o200 == 0);
+        self.0.set_permissions(permissions)
+    }
+
+    // By path: from Rust 1.89 on, std's own methods of these names would be taken otherwise.
+    fn try_lock(&self, lock: Lock) -> io::Result<bool> {
+        let taken = match lock {
+            Lock::Shared => fs2::FileExt::try_lock_shared(&self.0),
+            Lock::Exclusive => fs2::FileExt::try_lock_exclusive(&self.0),
+        };
+        match taken {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lock(&self) -> io::Result<()> {
+        loop {
+            match fs2::FileExt::lock_exclusive(&self.0) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        fs2::FileExt::unlock(&self.0)
+    }
+}
+
+fn kind(file_type: fs::FileType) -> Kind {
+    if file_type.is_file() {
+        Kind::File
+    } else if file_type.is_dir() {
+        Kind::Dir
+    } else {
+        Kind::Other
+    }
+}
+
+#[cfg(unix)]
+fn stat(metadata: &fs::Metadata) -> Stat {
+    use std::os::unix::fs::MetadataExt;
+    Stat {
+        kind: kind(metadata.file_type()),
+        len: metadata.len(),
+        mode: metadata.mode() & 0o7777,
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        modified_ns: modified_ns(metadata),
+    }
+}
+
+#[cfg(not(unix))]
+fn stat(metadata: &fs::Metadata) -> Stat {
+    Stat {
+        kind: kind(metadata.file_type()),
+        len: metadata.len(),
+        mode: if metadata.permissions().readonly() { 0o400 } else { 0o600 },
+        device: 0,
+        inode: 0,
+        modified_ns: modified_ns(metadata),
+    }
+}
+
+fn modified_ns(metadata: &fs::Metadata) -> i128 {
+    let Ok(modified) = metadata.modified() else { return 0 };
+    match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),
+        Err(before) => -i128::try_from(before.duration().as_nanos()).unwrap_or(i128::MAX),
+    }
+}
+
+#[cfg(unix)]
+fn no_follow(options: &mut fs::OpenOptions) {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt;
+    // NONBLOCK: a named pipe in the folder must not hold us up; it means nothing for a regular file.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    options.custom_flags(flags.bits().cast_signed());
+}
+
+#[cfg(not(unix))]
+fn no_follow(_options: &mut fs::OpenOptions) {}
+
+#[cfg(unix)]
+fn create_mode(options: &mut fs::OpenOptions, mode: Mode) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(if mode == Mode::Private { 0o600 } else { 0o666 });
+}
+
+#[cfg(not(unix))]
+fn create_mode(_options: &mut fs::OpenOptions, _mode: Mode) {}
+
+#[cfg(unix)]
+fn create_dir_mode(builder: &mut fs::DirBuilder, mode: Mode) {
+    use std::os::unix::fs::DirBuilderExt;
+    builder.mode(if mode == Mode::Private { 0o700 } else { 0o777 });
+}
+
+#[cfg(not(unix))]
+fn create_dir_mode(_builder: &mut fs::DirBuilder, _mode: Mode) {}
+
+#[cfg(unix)]
+fn set_dir_mode(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_dir_mode(_path: &Path, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
