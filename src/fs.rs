@@ -44,6 +44,12 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// Makes the entries of a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes everything on the filesystem of `path` durable at once; `false` where that cannot be asked
+    /// for, and nothing was done.
+    fn sync_filesystem(&self, path: &Path) -> io::Result<bool> {
+        let _ = path;
+        Ok(false)
+    }
     /// The path with every link resolved.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
     /// A text that stays the same exactly as long as the page cache that `path` was written through

@@ -1,1 +1,161 @@
-//! placeholder
+//! Document bytes: whatever JSON comes in, its tokens in their order, and one layout.
+//!
+//! The journal keeps [`compact`]; the document's file is [`pretty`] of it, a pure function, so that
+//! putting a document in place again gives the same bytes.
+
+mod scan;
+
+use crate::error::{Error, Result};
+use scan::{Fault, Scan};
+
+/// How many arrays and objects can lie in each other.
+pub const MAX_LEVELS: usize = 128;
+
+/// Checks that a text is one JSON value (RFC 8259, UTF-8), and drops the white space outside strings.
+///
+/// Every token and the order of all is kept exactly: a 30-digit integer, `1.0`, an escape, a repeated
+/// member.
+///
+/// ```
+/// let text = docbox::layout::compact(b"{ \"n\": 1.0,\n  \"n\": [ ] }")?;
+/// assert_eq!(text, r#"{"n":1.0,"n":[]}"#);
+/// # Ok::<(), docbox::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Json`] with line and column of the first byte that is not allowed: besides the grammar,
+/// more than [`MAX_LEVELS`] levels, an escape that is half a surrogate pair, a byte order mark.
+pub fn compact(text: &[u8]) -> Result<String> {
+    let (valid, is_whole) = match str::from_utf8(text) {
+        Ok(valid) => (valid, true),
+        Err(_) => (text.utf8_chunks().next().map_or("", |chunk| chunk.valid()), false),
+    };
+    let result = Scan::new(valid).run();
+    let fault = match result {
+        Ok(compact) if is_whole => return Ok(compact),
+        // A fault before the bytes that are no text is the first; one at their beginning is theirs.
+        Err(fault) if is_whole || fault.at < valid.len() => fault,
+        _ => Fault::new(valid.len(), "bytes that are not UTF-8; give the text in UTF-8"),
+    };
+    let before = &text[..fault.at];
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+    Err(Error::Json {
+        line: memchr::memchr_iter(b'\n', before).count() + 1,
+        column: fault.at - line_start + 1,
+        what: fault.what,
+    })
+}
+
+/// The layout of a document's file for what [`compact`] returned: two spaces a level, `": "`, `{}` and
+/// `[]` where they are empty, one final newline.
+///
+/// ```
+/// let file = docbox::layout::pretty(r#"{"a":[1,{}]}"#);
+/// assert_eq!(file, b"{\n  \"a\": [\n    1,\n    {}\n  ]\n}\n");
+/// ```
+#[must_use]
+pub fn pretty(compact: &str) -> Vec<u8> {
+    pretty_within(compact, usize::MAX).unwrap_or_default()
+}
+
+/// [`pretty`], as long as the file has no more than `max` bytes: a deep value of a few megabytes may
+/// have a layout of gigabytes.
+#[must_use]
+pub fn pretty_within(compact: &str, max: usize) -> Option<Vec<u8>> {
+    let bytes = compact.as_bytes();
+    let capacity = bytes.len() + bytes.len() / 2 + 1;
+    let mut page = Page { bytes, copied: 0, out: Vec::with_capacity(capacity) };
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(&byte) = bytes.get(at) {
+        if page.out.len() > max {
+            return None;
+        }
+        match byte {
+            b'"' => at = after_string(bytes, at),
+            b'{' | b'[' if matches!(bytes.get(at + 1), Some(b'}' | b']')) => at += 2,
+            b'{' | b'[' => {
+                at += 1;
+                depth += 1;
+                page.break_line(at, depth);
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                page.break_line(at, depth);
+                at += 1;
+            }
+            b',' => {
+                at += 1;
+                page.break_line(at, depth);
+            }
+            b':' => {
+                at += 1;
+                page.copy(at);
+                page.out.push(b' ');
+            }
+            _ => at += 1,
+        }
+    }
+    page.copy(bytes.len());
+    page.out.push(b'\n');
+    (page.out.len() <= max).then_some(page.out)
+}
+
+struct Page<'t> {
+    bytes: &'t [u8],
+    /// How many of them stand in `out`: they are copied in runs, not one by one.
+    copied: usize,
+    out: Vec<u8>,
+}
+
+impl Page<'_> {
+    fn copy(&mut self, to: usize) {
+        self.out.extend_from_slice(self.bytes.get(self.copied..to).unwrap_or_default());
+        self.copied = to;
+    }
+
+    fn break_line(&mut self, at: usize, depth: usize) {
+        self.copy(at);
+        self.out.push(b'\n');
+        // Bounded, so that what no `compact` returned cannot make the page grow without end.
+        self.out.resize(self.out.len() + 2 * depth.min(MAX_LEVELS), b' ');
+    }
+}
+
+/// Where the text goes on after the string that begins at `at`.
+fn after_string(bytes: &[u8], mut at: usize) -> usize {
+    at += 1;
+    loop {
+        at += plain(bytes.get(at..).unwrap_or_default());
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return bytes.len(),
+        }
+    }
+}
+
+/// How many bytes of a string follow that need no look: no quote, no backslash, no control character.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let (quote, backslash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
+        // The high bit of each byte that was less than the number subtracted. A borrow makes a false
+        // hit only above a true one, and the lowest is what counts.
+        let hits = (word.wrapping_sub(ONES * 0x20) & !word)
+            | (quote.wrapping_sub(ONES) & !quote)
+            | (backslash.wrapping_sub(ONES) & !backslash);
+        if hits & HIGHS != 0 {
+            return at * 8 + (hits & HIGHS).trailing_zeros() as usize / 8;
+        }
+    }
+    let needs_look = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    words.len() * 8 + rest.iter().position(needs_look).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,117 @@
-//! docbox
-pub mod error;
-pub mod fs;
-mod key;
-mod layout;
-mod names;
-mod position;
-mod revision;
+//! docbox: a document store with an outbox, made of plain files.
+//!
+//! State changes and events must not come apart. A commit writes documents *and* events, atomically, to
+//! one journal; the documents lie in your own folder as JSON files that `cat`, `jq`, `grep` and
+//! `git diff` understand; and every durable subscription gets every event, at least once and in order,
+//! however often anything crashes.
+//!
+//! ```
+//! use docbox::{Event, Start, Store, Transaction};
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let folder = folder.path().join("tavern");
+//! let store = Store::open(&folder)?;
+//! store.commit(
+//!     Transaction::new()
+//!         .put_new("agents/jake", &serde_json::json!({"name": "Jake", "state": "working"}))?
+//!         .emit(Event::bare("AgentSpawned").subject("agents/jake")),
+//! )?;
+//!
+//! let mut ui = store.subscribe("ui").from(Start::Beginning).types(["Agent*"]).open()?;
+//! for delivery in ui.catch_up() {
+//!     let delivery = delivery?;
+//!     println!("{} {:?}", delivery.event().kind(), delivery.event().about());
+//!     delivery.ack()?;
+//! }
+//! store.close()?;
+//! # Ok::<(), docbox::Error>(())
+//! ```
+//!
+//! What it promises (docs/guarantees.md has them numbered, with the test of each):
+//! - **Atomic and durable.** All of a commit or none, after any crash; once `commit` has returned `Ok` it
+//!   survives a power cut.
+//! - **Delivered.** Every event of every commit reaches every subscription that matches, at least once
+//!   and in the order of one sequence without gaps; and no event that a power cut could undo.
+//! - **No silent loss.** Damage is an error with file, offset and what to do; an edit by hand is never
+//!   overwritten unseen.
+//! - **Safe among processes.** Any number may open, commit, subscribe; any may be killed at any moment.
+//! - **Plain files.** The format is written down, and format 1 stays readable.
+//!
+//! # Modules by layer, strictly downward
+//! - doors: this page
+//! - stories: [`Store`], [`Subscription`], [`Publisher`]; commit, recovery, checkpoint, retention
+//! - things: journal, documents, cursors, registers
+//! - values: [`Key`], [`Transaction`], [`Event`], [`Position`], [`Revision`], [`layout`]
+//! - ground: [`Error`], [`fs`] (the one door to the disk)
 
+mod batch;
+mod bell;
+mod checkpoint;
+mod commit;
+mod core;
+mod crc;
+mod creation;
+mod cursor;
+mod definition;
+mod delivery;
+mod document;
+mod documents;
+mod error;
+mod event;
+mod events;
+mod filter;
+pub mod fs;
+mod head;
+mod housekeeping;
+mod identity;
+mod journal;
+mod json;
+mod key;
+pub mod layout;
+mod limits;
+mod lock;
+mod names;
+mod opening;
+mod place;
+mod position;
+mod publisher;
+mod read_only;
+mod record;
+mod recovery;
+mod redo;
+mod register;
+mod reset;
+mod retention;
+mod retry;
+mod revision;
+mod start;
+mod status;
+mod stopping;
+mod store;
+mod subscription;
+mod transaction;
+mod verify;
+mod view;
+
+pub use commit::Commit;
+pub use delivery::Delivery;
+pub use document::Document;
 pub use error::{Error, Result};
+pub use event::{Event, RecordedEvent};
+pub use events::Events;
+#[doc(hidden)]
+pub use journal::Sizes;
 pub use key::Key;
+#[doc(hidden)]
+pub use limits::Limits;
+pub use opening::SubscriptionBuilder;
 pub use position::Position;
+pub use publisher::{Handled, Publisher, Running};
+pub use retry::RetryPolicy;
 pub use revision::Revision;
+pub use start::Start;
+pub use status::{Status, SubscriptionStatus};
+pub use store::{Emitted, Options, Store};
+pub use subscription::Subscription;
+pub use transaction::Transaction;
+pub use verify::{Finding, Report, Severity};
+pub use view::View;

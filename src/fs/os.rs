@@ -105,6 +105,12 @@ impl Fs for OsFs {
         Ok(())
     }
 
+    #[cfg(target_os = "linux")]
+    fn sync_filesystem(&self, path: &Path) -> io::Result<bool> {
+        rustix::fs::syncfs(fs::File::open(path)?)?;
+        Ok(true)
+    }
+
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         fs::canonicalize(path)
     }

@@ -1,0 +1,259 @@
+//! A batch: transactions that are validated one after the other and become durable together.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::commit::Commit;
+use crate::core::Core;
+use crate::crc::Crc;
+use crate::documents::Found;
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::journal::Place;
+use crate::key::Key;
+use crate::place::Prepared;
+use crate::record::{EventRecord, Record, WriteRecord};
+use crate::redo::blocked;
+use crate::revision::Revision;
+use crate::transaction::{Expect, MAX_COMMIT_BYTES, Transaction, Write};
+
+/// Transactions on their way into the journal.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    core: &'a Core,
+    head: &'a Head,
+    /// The lines, in order.
+    lines: Vec<u8>,
+    /// Where the last line begins in `lines`.
+    last: usize,
+    /// The last commit; that of the head as long as there is none.
+    seq: u64,
+    prev: Crc,
+    time: Timestamp,
+    /// Each document that the batch writes.
+    touched: BTreeMap<Key, Touched>,
+}
+
+/// A document that a batch writes.
+#[derive(Debug)]
+struct Touched {
+    /// As it lies in the folder.
+    found: Option<Found>,
+    /// As the batch leaves it.
+    revision: Option<Revision>,
+    /// The commit that wrote it last.
+    seq: u64,
+    /// `None` where the folder is already as the batch leaves it.
+    prepared: Option<Prepared>,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty batch behind `head`.
+    #[must_use]
+    pub fn new(core: &'a Core, head: &'a Head) -> Self {
+        // To the microsecond, as in the line; never back, whatever the clock does.
+        let now = Timestamp::now();
+        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        Self {
+            core,
+            head,
+            lines: Vec::new(),
+            last: 0,
+            seq: head.seq,
+            prev: head.crc,
+            time: now.max(head.time),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// Validates a transaction against the folder and the batch so far, and does what can fail: parent
+    /// folders, obstacles, the new bytes into the spool. What fails, fails alone and leaves nothing.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`], [`Error::Invalid`], or what the disk says.
+    pub fn add(&mut self, transaction: Transaction) -> Result<Commit> {
+        let mut found = Vec::with_capacity(transaction.writes.len());
+        let mut was = Vec::with_capacity(transaction.writes.len());
+        for write in &transaction.writes {
+            let (file, revision) = self.look_up(&write.key)?;
+            check_expected(write, revision)?;
+            found.push(file);
+            was.push(revision);
+        }
+        let begin = self.lines.len();
+        let crc = self.encode(&transaction, &was);
+        let ready = self.check_size(begin).and_then(|()| self.prepare(&transaction, &found));
+        let prepared = match ready {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.lines.truncate(begin);
+                return Err(error);
+            }
+        };
+        self.seq += 1;
+        self.prev = crc;
+        self.last = begin;
+        Ok(self.accept(transaction, found, prepared))
+    }
+
+    /// Whether no transaction was accepted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// What goes into the journal.
+    #[must_use]
+    pub fn line_bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// The head once the batch is durable and in place.
+    #[must_use]
+    pub fn head(&self, place: Place) -> Head {
+        Head {
+            identity: self.head.identity.clone(),
+            seq: self.seq,
+            segment: place.segment,
+            last: place.offset + self.last as u64,
+            offset: place.offset + self.lines.len() as u64,
+            crc: self.prev,
+            time: self.time,
+            token: self.head.token.clone(),
+        }
+    }
+
+    /// Puts the documents in place, of each the last version only.
+    ///
+    /// # Errors
+    /// [`Error::Blocked`]: the batch is durable, and whoever comes next tries again.
+    pub fn put_in_place(self) -> Result<()> {
+        let documents = &self.core.documents;
+        let mut failed = None;
+        for (key, touched) in self.touched {
+            let Some(mut prepared) = touched.prepared else { continue };
+            if failed.is_none() {
+                let put = prepared.put(documents, &key);
+                failed = put.err().map(|error| blocked(documents, &key, touched.seq, error));
+            }
+            prepared.discard_after(documents, failed.is_none());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Takes back what was prepared.
+    pub fn discard(self) {
+        for touched in self.touched.into_values().rev() {
+            if let Some(prepared) = touched.prepared {
+                prepared.discard(&self.core.documents);
+            }
+        }
+    }
+
+    /// A document as the folder and the batch so far have it.
+    fn look_up(&self, key: &Key) -> Result<(Option<Found>, Option<Revision>)> {
+        if let Some(touched) = self.touched.get(key) {
+            return Ok((touched.found.clone(), touched.revision));
+        }
+        self.core.documents.check_spelling(key)?;
+        let found = self.core.documents.read(key)?;
+        let revision = found.as_ref().map(Found::revision);
+        Ok((found, revision))
+    }
+
+    fn encode(&mut self, transaction: &Transaction, was: &[Option<Revision>]) -> Crc {
+        let record = Record {
+            crc: Crc::NONE,
+            prev: self.prev,
+            seq: self.seq + 1,
+            batch: self.head.seq + 1,
+            time: self.time,
+            token: transaction.token.as_deref().map(Into::into),
+            acks: transaction.acks.clone(),
+            meta: transaction.meta.as_ref().map(|meta| meta.raw()),
+            events: transaction.events.iter().map(EventRecord::of).collect(),
+            writes: transaction
+                .writes
+                .iter()
+                .zip(was)
+                .map(|(write, was)| WriteRecord::of(write, *was))
+                .collect(),
+        };
+        record.encode(&mut self.lines)
+    }
+
+    fn check_size(&self, begin: usize) -> Result<()> {
+        let bytes = self.lines.len() - begin;
+        if bytes > MAX_COMMIT_BYTES {
+            return Err(Error::Invalid(format!(
+                "the commit would be a line of {bytes} bytes; the limit is {MAX_COMMIT_BYTES} (64 MiB): split it"
+            )));
+        }
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
+        transaction: &Transaction,
+        found: &[Option<Found>],
+    ) -> Result<Vec<Option<Prepared>>> {
+        let documents = &self.core.documents;
+        let mut all = Vec::with_capacity(found.len());
+        for (write, found) in transaction.writes.iter().zip(found) {
+            let wanted = write.content.as_ref().map(|content| content.file.as_slice());
+            let is_there = found.as_ref().map(|found| found.bytes.as_slice());
+            if wanted == is_there {
+                all.push(None);
+                continue;
+            }
+            match Prepared::new(documents, &write.key, wanted, found.as_ref()) {
+                Ok(prepared) => all.push(Some(prepared)),
+                Err(error) => {
+                    for prepared in all.into_iter().rev().flatten() {
+                        prepared.discard(documents);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn accept(
+        &mut self,
+        transaction: Transaction,
+        found: Vec<Option<Found>>,
+        prepared: Vec<Option<Prepared>>,
+    ) -> Commit {
+        let documents = &self.core.documents;
+        let mut revisions = Vec::with_capacity(transaction.writes.len());
+        for ((write, found), prepared) in transaction.writes.into_iter().zip(found).zip(prepared) {
+            let revision = write.content.map(|content| content.revision);
+            revisions.push((write.key.clone(), revision));
+            let earlier = self.touched.remove(&write.key).and_then(|touched| touched.prepared);
+            let prepared = match (prepared, earlier) {
+                (Some(prepared), Some(earlier)) => Some(prepared.instead_of(earlier, documents)),
+                (None, Some(earlier)) => {
+                    earlier.discard(documents);
+                    None
+                }
+                (prepared, None) => prepared,
+            };
+            self.touched.insert(write.key, Touched { found, revision, seq: self.seq, prepared });
+        }
+        Commit { seq: self.seq, revisions }
+    }
+}
+
+fn check_expected(write: &Write, found: Option<Revision>) -> Result<()> {
+    let expected = match write.expect {
+        Expect::Anything => return Ok(()),
+        Expect::Absent => None,
+        Expect::At(revision) => Some(revision),
+    };
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Conflict { key: write.key.clone(), expected, found })
+}

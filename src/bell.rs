@@ -1,0 +1,113 @@
+//! The bell: wakes whoever waits for the head to move. A bell, never a letter: it carries nothing, it
+//! may ring for nothing, and a ring that is lost costs delay only.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+/// While a watcher lives, a look is taken this often all the same.
+const WATCHED: Duration = Duration::from_secs(1);
+/// Where no watcher can be had, this often.
+const UNWATCHED: Duration = Duration::from_millis(20);
+
+/// A bell that counts its rings.
+#[derive(Debug)]
+pub struct Bell {
+    inner: Arc<Inner>,
+    watch: Mutex<Watch>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rings: Mutex<u64>,
+    rung: Condvar,
+}
+
+#[derive(Debug)]
+enum Watch {
+    NotYet,
+    /// Kept for its thread.
+    Watching(#[expect(dead_code, reason = "it watches as long as it lives")] RecommendedWatcher),
+    Polling,
+}
+
+impl Bell {
+    /// A bell that nothing but this process rings yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { inner: Arc::default(), watch: Mutex::new(Watch::NotYet) }
+    }
+
+    /// Rings.
+    pub fn ring(&self) {
+        self.inner.ring();
+    }
+
+    /// How often it has rung. Ask before you look at the head; then [`Bell::wait`] with the answer
+    /// misses nothing.
+    #[must_use]
+    pub fn rings(&self) -> u64 {
+        *self.inner.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets other processes ring it too, by the changes of a file. Where that cannot be had, waiting is
+    /// polling.
+    pub fn watch(&self, path: &Path, can_watch: bool) {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*watch, Watch::NotYet) {
+            return;
+        }
+        if !can_watch {
+            *watch = Watch::Polling;
+            return;
+        }
+        match start(Arc::downgrade(&self.inner), path) {
+            Ok(watcher) => *watch = Watch::Watching(watcher),
+            Err(error) => {
+                *watch = Watch::Polling;
+                tracing::warn!(
+                    %error,
+                    every_ms = UNWATCHED.as_millis(),
+                    "the system does not tell of changes; looking for them instead"
+                );
+            }
+        }
+    }
+
+    /// Waits until it has rung more often than `seen`, but no longer than until `deadline`, nor longer
+    /// than it is good to trust the watcher.
+    pub fn wait(&self, seen: u64, deadline: Option<Instant>) {
+        let polling =
+            matches!(*self.watch.lock().unwrap_or_else(PoisonError::into_inner), Watch::Polling);
+        let mut patience = if polling { UNWATCHED } else { WATCHED };
+        if let Some(deadline) = deadline {
+            patience = patience.min(deadline.saturating_duration_since(Instant::now()));
+        }
+        let rings = self.inner.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.inner.rung.wait_timeout_while(rings, patience, |rings| *rings == seen);
+        drop(waited);
+    }
+}
+
+impl Inner {
+    fn ring(&self) {
+        *self.rings.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.rung.notify_all();
+    }
+}
+
+fn start(bell: Weak<Inner>, path: &Path) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading the file rings as well: to answer that with another look would never end.
+        if event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
+            return;
+        }
+        if let Some(bell) = bell.upgrade() {
+            bell.ring();
+        }
+    })?;
+    watcher.watch(path, RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}

@@ -1,0 +1,125 @@
+//! Checkpoints: `applied` moves once the documents up to there are durable in the folder.
+//!
+//! Which documents those are is read from the journal, so a checkpoint needs no state.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::core::Core;
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, Kind, Lock, Open};
+use crate::head::{Applied, Head};
+use crate::journal::{Reader, Segments};
+use crate::key::Key;
+use crate::recovery::roll_forward;
+use crate::redo::{Redo, Same};
+use crate::register::{Register, RegisterWriter};
+
+/// More documents than this are synced with their whole filesystem at once, where that can be asked for.
+const ONE_BY_ONE: usize = 32;
+
+/// Moves `applied` to the head of this moment. `false` when another process is at it, or there is
+/// nothing to do.
+///
+/// # Errors
+/// What the disk says; `applied` stays, and the next attempt writes the documents anew first.
+pub fn checkpoint(core: &Core) -> Result<bool> {
+    let path = core.names.checkpoint_lock();
+    let lock = core.fs.open(&path, Open::Write).context("open", &path)?;
+    if !lock.try_lock(Lock::Exclusive).context("lock", &path)? {
+        return Ok(false);
+    }
+    let register = Register::<Applied>::open(&*core.fs, &core.names.applied(), Open::Write)?;
+    let Some(register) = register else {
+        return Err(Error::Corrupt {
+            path: core.names.applied(),
+            offset: 0,
+            seq: None,
+            what: "this register is missing; close every program that has the store open, and remove `head` \
+                   beside it: the next open makes both anew from the journal"
+                .into(),
+        });
+    };
+    let (mut writer, value) = RegisterWriter::take_over(register)?;
+    let value = value.filter(|applied| applied.identity == core.identity);
+    let head = core.head()?;
+    let from = match &value {
+        Some(applied) if applied.seq >= head.seq => return Ok(false),
+        Some(applied) => applied.seq,
+        None => Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1) - 1,
+    };
+    let suspect = value.as_ref().is_some_and(|applied| applied.suspect);
+    let synced = touched(core, from, &head).and_then(|keys| {
+        if suspect {
+            write_anew(core, from)?;
+        }
+        sync(core, &keys)
+    });
+    if let Err(error) = synced {
+        if let Some(applied) = value {
+            // Seen by whichever process tries next. A power cut forgets it, and redoes everything.
+            let _ = writer.write(&Applied { suspect: true, ..applied });
+        }
+        return Err(error);
+    }
+    writer.write(&Applied::up_to(&head))?;
+    writer.sync()?;
+    tracing::debug!(from, to = head.seq, "the documents are durable");
+    Ok(true)
+}
+
+/// The documents that the commits after `from` write.
+fn touched(core: &Core, from: u64, head: &Head) -> Result<BTreeSet<Key>> {
+    let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), from + 1);
+    let mut keys = BTreeSet::new();
+    while let Some(record) = reader.read(head)? {
+        for write in &record.writes {
+            keys.insert(Key::from_journal(&write.key)?);
+        }
+    }
+    Ok(keys)
+}
+
+/// Writes the documents after `from` again, because a sync of them failed: their pages may be clean in
+/// the cache and lost on the disk.
+fn write_anew(core: &Core, from: u64) -> Result<()> {
+    let mut locked = core.lock.take()?;
+    let head = roll_forward(core, &mut locked)?;
+    let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), from + 1);
+    let mut redo = Redo::default();
+    while let Some(record) = reader.read(&head)? {
+        redo.add(&record, &core.names.journal(), 0)?;
+    }
+    redo.apply(&core.documents, Same::Rewrite)
+}
+
+/// Makes documents durable, and every folder from their own up to the root.
+fn sync(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
+    let root = core.names.root();
+    if keys.len() > ONE_BY_ONE
+        && core.fs.sync_filesystem(root).context("sync the filesystem of", root)?
+    {
+        return Ok(());
+    }
+    let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+    for key in keys {
+        folders.extend(core.documents.folders(key));
+        let path = core.names.document(key);
+        let there = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?;
+        if there.is_none_or(|stat| stat.kind != Kind::File) {
+            // Deleted since, by a commit or by hand: its folder is synced.
+            continue;
+        }
+        if let Some(file) =
+            fs::none_if_missing(core.fs.open(&path, Open::Read)).context("open", &path)?
+        {
+            file.sync_data().context("sync", &path)?;
+        }
+    }
+    // Innermost first; of one that has vanished the folder above it is in the set as well.
+    for folder in folders.iter().rev().map(PathBuf::as_path).chain([root]) {
+        fs::none_if_missing(core.fs.sync_dir(folder)).context("sync the folder", folder)?;
+    }
+    Ok(())
+}

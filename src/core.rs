@@ -1,0 +1,184 @@
+//! What every part of an open store shares.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use crate::bell::Bell;
+use crate::commit::Queue;
+use crate::cursor::Cursor;
+use crate::documents::Documents;
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, File, Fs, Open};
+use crate::head::{Applied, Head};
+use crate::identity::Identity;
+use crate::limits::Limits;
+use crate::lock::CommitLock;
+use crate::names::Names;
+use crate::redo::Redo;
+use crate::register::Register;
+use crate::stopping::Stopping;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Core {
+    pub fs: Arc<dyn Fs>,
+    pub names: Names,
+    pub identity: Identity,
+    pub limits: Limits,
+    pub documents: Documents,
+    pub lock: CommitLock,
+    pub queue: Queue,
+    pub bell: Bell,
+    /// Held, shared, as long as the store is open for writing.
+    pub open_lock: Mutex<Option<Arc<dyn File>>>,
+    /// `head`, open for reading.
+    pub head: OnceLock<Register<Head>>,
+    /// For a store that is only read and that nobody recovered: what its journal says beyond `applied`.
+    pub unapplied: Option<Redo>,
+    pub read_only: bool,
+    /// Cursors that the background thread syncs.
+    pub cursors: Mutex<Vec<Weak<Mutex<Cursor>>>>,
+    /// Raised when the last handle of this process is dropped.
+    pub stopping: Stopping,
+    closed: AtomicBool,
+}
+
+/// The parts that are known before a store is open.
+#[derive(Debug)]
+pub struct Opening {
+    pub fs: Arc<dyn Fs>,
+    pub names: Names,
+    pub identity: Identity,
+    pub limits: Limits,
+    pub read_only: bool,
+}
+
+impl Core {
+    /// Puts the parts together; nothing is recovered yet.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn new(opening: Opening) -> Result<Self> {
+        let Opening { fs, names, identity, limits, read_only } = opening;
+        let how = if read_only { Open::Read } else { Open::Write };
+        Ok(Self {
+            documents: Documents::new(Arc::clone(&fs), names.clone())?,
+            lock: CommitLock::new(Arc::clone(&fs), names.clone(), limits.sizes, how)?,
+            queue: Queue::default(),
+            bell: Bell::new(),
+            open_lock: Mutex::new(None),
+            head: OnceLock::new(),
+            unapplied: None,
+            cursors: Mutex::new(Vec::new()),
+            stopping: Stopping::default(),
+            closed: AtomicBool::new(false),
+            fs,
+            names,
+            identity,
+            limits,
+            read_only,
+        })
+    }
+
+    /// The head as of now: everything up to it is durable and in place.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the register is unreadable.
+    pub fn head(&self) -> Result<Head> {
+        self.check_open()?;
+        let path = self.names.head();
+        let unreadable = || {
+            Error::Corrupt {
+            path: path.clone(),
+            offset: 0,
+            seq: None,
+            what: "no slot of this register is readable; close every program that has the store open, \
+                   and the next open makes it anew from the journal"
+                .into(),
+        }
+        };
+        let register = match self.head.get() {
+            Some(register) => register,
+            None => {
+                let opened =
+                    Register::open(&*self.fs, &path, Open::Read)?.ok_or_else(unreadable)?;
+                self.head.get_or_init(|| opened)
+            }
+        };
+        register.read()?.ok_or_else(unreadable)
+    }
+
+    /// `applied`, `None` when it is missing or unreadable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn applied(&self) -> Result<Option<Applied>> {
+        let register = Register::<Applied>::open(&*self.fs, &self.names.applied(), Open::Read)?;
+        let value = register.map(|register| register.read()).transpose()?.flatten();
+        Ok(value.filter(|applied| applied.identity == self.identity))
+    }
+
+    /// Refuses once the store is closed.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn check_open(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::unusable(self.names.root(), "the store is closed; open it again"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what writes, in a store that is only read.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        if self.read_only {
+            return Err(Error::unusable(
+                self.names.root(),
+                "the store is open for reading only; open it where it can be written",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the store was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// From here on everything is refused, and everybody who waits is woken.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Gives the open store back: the next to open it finds nobody there.
+    pub fn release(&self) {
+        *self.open_lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Refuses a filesystem whose locks do not exclude.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn check_locks(&self) -> Result<()> {
+        let path = self.names.checkpoint_lock();
+        let open = || self.fs.open(&path, Open::Write).context("open", &path);
+        let (one, other) = (open()?, open()?);
+        let lock = |file: &Arc<dyn File>| {
+            file.try_lock(fs::Lock::Exclusive).context("try the lock of", &path)
+        };
+        if lock(&one)? && lock(&other)? {
+            return Err(Error::unusable(
+                self.names.root(),
+                "this filesystem lets two holders have one lock, so that no two programs could share the store; \
+                 put the store on a local filesystem",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! The checksum at the beginning of journal lines and register slots.
+//!
+//! `{"crc":"9ae0daaf",…}`: CRC-32 (IEEE) over every byte from byte 18 up to and including the closing
+//! brace. It stands first and has a fixed width, so that it can be checked before anything is parsed.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Bytes before those that the checksum covers: `{"crc":"xxxxxxxx",`.
+pub const PREFIX_BYTES: usize = 18;
+const DIGITS: std::ops::Range<usize> = 8..16;
+
+/// A CRC-32, shown as eight lower-case hex digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crc(u32);
+
+impl Crc {
+    /// What the first line of a journal names as its predecessor.
+    pub const NONE: Self = Self(0);
+}
+
+impl fmt::Display for Crc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+impl Serialize for Crc {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Crc {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        parse(text.as_bytes()).ok_or_else(|| serde::de::Error::custom("not a checksum"))
+    }
+}
+
+fn parse(digits: &[u8]) -> Option<Crc> {
+    let mut value = 0;
+    if digits.len() != DIGITS.len() {
+        return None;
+    }
+    for digit in digits {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u32::from(digit);
+    }
+    Some(Crc(value))
+}
+
+/// The checksum of an object that begins with `{"crc":"…",` and ends with its brace, if it is right.
+#[must_use]
+pub fn check(object: &[u8]) -> Option<Crc> {
+    if !object.starts_with(b"{\"crc\":\"") || object.get(16..PREFIX_BYTES)? != b"\"," {
+        return None;
+    }
+    if object.last() != Some(&b'}') {
+        return None;
+    }
+    let stated = parse(&object[DIGITS])?;
+    (stated.0 == crc32fast::hash(&object[PREFIX_BYTES..])).then_some(stated)
+}
+
+/// Puts the right checksum into an object whose checksum is still `00000000`.
+pub fn seal(object: &mut [u8]) -> Crc {
+    let crc = Crc(crc32fast::hash(&object[PREFIX_BYTES..]));
+    object[DIGITS].copy_from_slice(crc.to_string().as_bytes());
+    crc
+}

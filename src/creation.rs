@@ -1,0 +1,166 @@
+//! Making a store: it appears whole or not at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, File, Fs, Kind, Lock, Mode, Open};
+use crate::head::{Applied, Head};
+use crate::identity::Identity;
+use crate::names::{self, Names};
+use crate::record::microseconds;
+use crate::register::Register;
+
+/// The format that this version reads and writes.
+pub const FORMAT: u32 = 1;
+
+const README: &str = "\
+This folder belongs to docbox. The folder around it is a document store: each *.json file in it is a
+document, which any program may read. In here are the journal of all changes and events (journal/,
+one JSON object a line), how far each subscriber is (cursors/), and what was kept aside (recovered/).
+Please do not change or remove anything in here while a program uses the store.
+To look: docbox status; docbox events; docbox verify.
+";
+
+/// The file `store.json`: what makes a folder a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreFile {
+    /// The format of everything in `.docbox`.
+    pub format: u32,
+    /// Which store, and which of its lives.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// When it was made.
+    #[serde(with = "microseconds")]
+    pub created: Timestamp,
+}
+
+/// Reads `store.json`; `None` when there is no store.
+///
+/// # Errors
+/// [`Error::Unusable`] for another format, [`Error::Corrupt`] for what is none.
+pub fn read(fs: &dyn Fs, names: &Names) -> Result<Option<StoreFile>> {
+    #[derive(Deserialize)]
+    struct AnyFormat {
+        format: u64,
+    }
+    let path = names.store_json();
+    let Some(file) = fs::none_if_missing(fs.open(&path, Open::Read)).context("open", &path)? else {
+        return Ok(None);
+    };
+    let bytes = fs::read_all(&*file).context("read", &path)?;
+    let corrupt = |error: serde_json::Error| Error::Corrupt {
+        path: path.clone(),
+        offset: 0,
+        seq: None,
+        what: format!(
+            "it does not say which store this is ({error}); restore this one file from a backup"
+        ),
+    };
+    let AnyFormat { format } = serde_json::from_slice(&bytes).map_err(corrupt)?;
+    if format != u64::from(FORMAT) {
+        return Err(Error::unusable(
+            names.root(),
+            format!(
+                "the store has format {format} and this docbox reads format {FORMAT}; use a newer docbox"
+            ),
+        ));
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(corrupt)
+}
+
+/// Makes a store in `names.root()`, which must be there. What others begin at the same moment is theirs:
+/// the first to finish wins.
+///
+/// # Errors
+/// What the disk says; then there is no store.
+pub fn create(fs: &dyn Fs, names: &Names) -> Result<()> {
+    clear_leftovers(fs, names.root())?;
+    let (beside, _lock) = begin(fs, names.root())?;
+    let built = build(fs, &beside).and_then(|()| {
+        fs.rename(&beside.home(), &names.home()).context("put in place", &names.home())
+    });
+    if let Err(error) = built {
+        // What cannot be removed now is removed by the next one.
+        let _ = remove_tree(fs, beside.root());
+        // Somebody else was faster: then there is a store.
+        return if read(fs, names)?.is_some() { Ok(()) } else { Err(error) };
+    }
+    fs.remove_dir(beside.root()).context("remove", beside.root())?;
+    fs.sync_dir(names.root()).context("sync the folder", names.root())
+}
+
+/// A folder beside, whose lock says that somebody is at work in it.
+fn begin(fs: &dyn Fs, root: &Path) -> Result<(Names, Arc<dyn File>)> {
+    let id = Uuid::now_v7();
+    let beside = root.join(format!("{}{}", names::BUILDING, id.simple()));
+    fs.create_dir(&beside, Mode::Private).context("make the folder", &beside)?;
+    let names = Names::new(beside);
+    fs.create_dir(&names.home(), Mode::Private).context("make the folder", &names.home())?;
+    let path = names.commit_lock();
+    let lock = fs.open(&path, Open::CreateNew(Mode::Private)).context("make", &path)?;
+    lock.try_lock(Lock::Exclusive).context("lock", &path)?;
+    Ok((names, lock))
+}
+
+/// Everything that a store holds, durably.
+fn build(fs: &dyn Fs, names: &Names) -> Result<()> {
+    for folder in [names.cursors(), names.journal(), names.dead(), names.spool(), names.recovered()]
+    {
+        fs.create_dir(&folder, Mode::Private).context("make the folder", &folder)?;
+    }
+    for lock in [names.open_lock(), names.checkpoint_lock()] {
+        fs.open(&lock, Open::CreateNew(Mode::Private)).context("make", &lock)?;
+    }
+    let identity = Identity { store: Uuid::now_v7().to_string(), epoch: 1 };
+    let now = Timestamp::now();
+    let created = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+    let store = StoreFile { format: FORMAT, identity: identity.clone(), created };
+    let mut text = serde_json::to_vec_pretty(&store)
+        .map_err(|error| Error::Invalid(format!("{}: {error}", names.store_json().display())))?;
+    text.push(b'\n');
+    fs::replace_durably(fs, &names.readme(), README.as_bytes())?;
+    fs::replace_durably(fs, &names.gitignore(), b"*\n")?;
+    let head = Head::empty(identity);
+    Register::create(fs, &names.head(), &head)?;
+    Register::create(fs, &names.applied(), &Applied::up_to(&head))?;
+    fs::replace_durably(fs, &names.store_json(), &text)?;
+    fs.sync_dir(&names.home()).context("sync the folder", &names.home())
+}
+
+/// Removes what a cut creation left beside, but not what somebody is building now.
+fn clear_leftovers(fs: &dyn Fs, root: &Path) -> Result<()> {
+    for entry in fs.read_dir(root).context("list", root)? {
+        let is_leftover = entry.name.to_str().is_some_and(|name| name.starts_with(names::BUILDING));
+        if !is_leftover || entry.kind != Kind::Dir {
+            continue;
+        }
+        let leftover = Names::new(root.join(&entry.name));
+        let lock = leftover.commit_lock();
+        let alive = match fs::none_if_missing(fs.open(&lock, Open::Write)).context("open", &lock)? {
+            Some(file) => !file.try_lock(Lock::Exclusive).context("lock", &lock)?,
+            None => false,
+        };
+        if !alive {
+            remove_tree(fs, leftover.root())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_tree(fs: &dyn Fs, folder: &Path) -> Result<()> {
+    let entries = fs::none_if_missing(fs.read_dir(folder)).context("list", folder)?;
+    for entry in entries.unwrap_or_default() {
+        let path: PathBuf = folder.join(&entry.name);
+        if entry.kind == Kind::Dir {
+            remove_tree(fs, &path)?;
+        } else {
+            fs::none_if_missing(fs.remove_file(&path)).context("remove", &path)?;
+        }
+    }
+    fs::none_if_missing(fs.remove_dir(folder)).context("remove", folder).map(|_| ())
+}

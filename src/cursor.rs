@@ -1,0 +1,182 @@
+//! Cursors: how far each subscription is settled.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, File, Fs, Lock, Mode, Open};
+use crate::head::Head;
+use crate::identity::Identity;
+use crate::names::{self, Names};
+use crate::position::Position;
+use crate::register::{Register, RegisterWriter};
+
+/// The value of a cursor's register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorValue {
+    /// Whose it is.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// The first position that is not settled.
+    pub next: Position,
+    /// Commits up to here whose `acks` are in `next`.
+    pub folded: u64,
+    /// The reset request that `next` obeys.
+    pub generation: u64,
+    /// The consumer that wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// How often the event at `next` was handed over.
+    #[serde(default)]
+    pub attempt: u32,
+}
+
+impl CursorValue {
+    /// The newest commit whose durability this cursor vouches for.
+    #[must_use]
+    pub fn claims(&self) -> u64 {
+        let settled =
+            if self.next.idx == 0 { self.next.seq.saturating_sub(1) } else { self.next.seq };
+        settled.max(self.folded)
+    }
+}
+
+/// A cursor, in the hands of its one consumer.
+#[derive(Debug)]
+pub struct Cursor {
+    writer: RegisterWriter<CursorValue>,
+    value: CursorValue,
+}
+
+impl Cursor {
+    /// Takes a cursor over. The caller holds its lock.
+    ///
+    /// # Errors
+    /// [`Error::NoSubscription`]; [`Error::Cursor`] when it is damaged, of another store or beyond the head.
+    pub fn take_over(
+        fs: &dyn Fs,
+        names: &Names,
+        name: &str,
+        identity: &Identity,
+        head: &Head,
+    ) -> Result<Self> {
+        let register = Register::open(fs, &names.cursor(name), Open::Write)?
+            .ok_or_else(|| Error::NoSubscription { name: name.to_owned() })?;
+        let (writer, value) = RegisterWriter::take_over(register)?;
+        let value = value.ok_or_else(|| unreadable(name))?;
+        check(name, &value, identity, head)?;
+        Ok(Self { writer, value })
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &CursorValue {
+        &self.value
+    }
+
+    /// Moves the cursor. Visible at once, durable with the next sync.
+    ///
+    /// # Errors
+    /// What the disk says; then the value is as before.
+    pub fn write(&mut self, value: CursorValue) -> Result<()> {
+        if value != self.value {
+            self.writer.write(&value)?;
+            self.value = value;
+        }
+        Ok(())
+    }
+
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn sync(&mut self) -> Result<()> {
+        self.writer.sync()
+    }
+
+    /// Whether it moved since the last sync.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.writer.is_dirty()
+    }
+}
+
+/// Whether a consumer can go on from a cursor.
+///
+/// # Errors
+/// [`Error::Cursor`], naming both positions.
+pub fn check(name: &str, value: &CursorValue, identity: &Identity, head: &Head) -> Result<()> {
+    let refuse = |what: String| Err(Error::Cursor { name: name.to_owned(), what });
+    if value.identity != *identity {
+        return refuse(format!(
+            "its cursor belongs to store {} (epoch {}), and this is store {} (epoch {})",
+            value.identity.store, value.identity.epoch, identity.store, identity.epoch
+        ));
+    }
+    if value.claims() > head.seq {
+        return refuse(format!(
+            "its cursor stands after {} and the journal ends at {}: the journal was restored from an older copy, \
+             or is damaged",
+            value.next.before(),
+            head.seq
+        ));
+    }
+    Ok(())
+}
+
+/// What to say of a cursor without a readable slot.
+pub fn unreadable(name: &str) -> Error {
+    Error::Cursor { name: name.to_owned(), what: "no slot of its cursor is readable".to_owned() }
+}
+
+/// The names of all subscriptions, sorted.
+///
+/// # Errors
+/// What the disk says.
+pub fn list(fs: &dyn Fs, names: &Names) -> Result<Vec<String>> {
+    let folder = names.cursors();
+    let entries = fs.read_dir(&folder).context("list", &folder)?;
+    let mut found: Vec<String> = entries
+        .iter()
+        .filter_map(|entry| names::parse_cursor(&entry.name).map(str::to_owned))
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The value of a cursor, for looking only; `None` when no slot is readable.
+///
+/// # Errors
+/// What the disk says; [`Error::NoSubscription`].
+pub fn peek(fs: &dyn Fs, names: &Names, name: &str) -> Result<Option<CursorValue>> {
+    Register::open(fs, &names.cursor(name), Open::Read)?
+        .ok_or_else(|| Error::NoSubscription { name: name.to_owned() })?
+        .read()
+}
+
+/// Makes the lock file of a cursor, or opens it.
+///
+/// # Errors
+/// What the disk says.
+pub fn open_lock(fs: &dyn Fs, names: &Names, name: &str) -> Result<Arc<dyn File>> {
+    let path: PathBuf = names.cursor_lock(name);
+    fs.open(&path, Open::Create(Mode::Private)).context("open", &path)
+}
+
+/// The process that consumes a subscription now, as far as its cursor says; `None` when nobody does.
+///
+/// # Errors
+/// What the disk says.
+pub fn consumer(fs: &dyn Fs, names: &Names, name: &str) -> Result<Option<u32>> {
+    let path = names.cursor_lock(name);
+    let Some(file) = fs::none_if_missing(fs.open(&path, Open::Read)).context("open", &path)? else {
+        return Ok(None);
+    };
+    // Held for a moment only; a consumer that opens just now tries again.
+    if file.try_lock(Lock::Shared).context("try the lock of", &path)? {
+        return Ok(None);
+    }
+    Ok(peek(fs, names, name)?.and_then(|value| value.pid))
+}

@@ -1,0 +1,188 @@
+//! Deliveries: one event handed over, to be settled once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::cursor::Cursor;
+use crate::error::Result;
+use crate::event::RecordedEvent;
+use crate::position::Position;
+use crate::retry::RetryPolicy;
+
+/// An event in the hands of a consumer. [`ack`](Self::ack) settles it; [`nack`](Self::nack), or dropping
+/// it, asks for it again after a backoff.
+#[derive(Debug)]
+#[must_use = "a delivery that is dropped unsettled comes again"]
+pub struct Delivery {
+    event: RecordedEvent,
+    attempt: u32,
+    /// Where the cursor stands once this is settled.
+    next: Position,
+    subscription: String,
+    retry: RetryPolicy,
+    cursor: Arc<Mutex<Cursor>>,
+    flight: Arc<InFlight>,
+    /// Which flight it is: after a reset, what is said of an older one counts no more.
+    number: u64,
+    settled: bool,
+}
+
+/// What a subscription gives to a delivery.
+pub(crate) struct HandOver {
+    pub(crate) event: RecordedEvent,
+    pub(crate) attempt: u32,
+    pub(crate) next: Position,
+    pub(crate) subscription: String,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) cursor: Arc<Mutex<Cursor>>,
+    pub(crate) flight: Arc<InFlight>,
+}
+
+impl Delivery {
+    pub(crate) fn new(parts: HandOver) -> Self {
+        let HandOver { event, attempt, next, subscription, retry, cursor, flight } = parts;
+        let number = flight.take_off();
+        Self { event, attempt, next, subscription, retry, cursor, flight, number, settled: false }
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &RecordedEvent {
+        &self.event
+    }
+
+    /// How often it was handed over, this time included.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// It is done: it will not come again. Visible to every process when this returns, durable within a
+    /// second (a power cut before that brings it once more).
+    ///
+    /// # Errors
+    /// What the disk says; then it comes again.
+    pub fn ack(mut self) -> Result<()> {
+        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut value = cursor.value().clone();
+        value.next = self.next;
+        value.folded = value.folded.max(self.next.seq - 1);
+        value.attempt = 0;
+        // A reset that came in between wins.
+        if self.flight.is_current(self.number) {
+            cursor.write(value)?;
+        }
+        drop(cursor);
+        self.settled = true;
+        self.flight.end(self.number, Flight::Settled { next: self.next });
+        Ok(())
+    }
+
+    /// It failed: it comes again after the backoff of the retry policy. How long that is.
+    pub fn nack(mut self, why: &str) -> Duration {
+        self.settled = true;
+        self.back_off(why)
+    }
+
+    fn back_off(&self, why: &str) -> Duration {
+        let pause = self.retry.backoff(self.attempt);
+        let subscription = &self.subscription;
+        let (event, attempt) = (self.event.id(), self.attempt);
+        let pause_ms = pause.as_millis();
+        if attempt >= self.retry.max_attempts {
+            tracing::warn!(
+                subscription,
+                event,
+                attempt,
+                why,
+                pause_ms,
+                "an event keeps failing and holds its subscription until it is settled"
+            );
+        } else {
+            tracing::warn!(
+                subscription,
+                event,
+                attempt,
+                why,
+                pause_ms,
+                "an event failed and comes again"
+            );
+        }
+        self.flight.end(self.number, Flight::Backoff { until: Instant::now() + pause });
+        pause
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.back_off("dropped unsettled");
+        }
+    }
+}
+
+/// What became of the delivery that a subscription handed over last.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight(Mutex<Last>);
+
+#[derive(Debug, Default)]
+struct Last {
+    number: u64,
+    state: Flight,
+}
+
+/// The state of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Flight {
+    /// There is none.
+    #[default]
+    None,
+    /// The consumer has it.
+    Out,
+    /// Acked.
+    Settled {
+        /// Where the cursor stands now.
+        next: Position,
+    },
+    /// To be handed over again.
+    Backoff {
+        /// Not before this.
+        until: Instant,
+    },
+}
+
+impl InFlight {
+    pub(crate) fn state(&self) -> Flight {
+        self.lock().state
+    }
+
+    /// A delivery is with the consumer; the number of this flight.
+    fn take_off(&self) -> u64 {
+        let mut last = self.lock();
+        last.number += 1;
+        last.state = Flight::Out;
+        last.number
+    }
+
+    /// There is no delivery any more; whatever a consumer still says of one counts no more.
+    pub(crate) fn clear(&self) {
+        let mut last = self.lock();
+        last.number += 1;
+        last.state = Flight::None;
+    }
+
+    fn is_current(&self, number: u64) -> bool {
+        self.lock().number == number
+    }
+
+    fn end(&self, number: u64, state: Flight) {
+        let mut last = self.lock();
+        if last.number == number {
+            last.state = state;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,198 @@
+//! Documents: JSON files in the user's own folder.
+//!
+//! Reading them, listing them, and what lies in the way of one. How new bytes get there is in
+//! [`place`](crate::place).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, Fs, Kind, Open, Stat};
+use crate::key::Key;
+use crate::names::{self, Folder, Names};
+use crate::revision::Revision;
+
+/// A document as it lies in the folder.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The file's exact bytes.
+    pub bytes: Vec<u8>,
+    /// The file that they were read from.
+    pub stat: Stat,
+}
+
+impl Found {
+    /// The revision of these bytes.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        Revision::of(&self.bytes)
+    }
+}
+
+/// What lies in the folder, in the order of the keys' bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The documents.
+    pub keys: Vec<Key>,
+    /// `*.json` files whose name is no key's name.
+    pub strays: Vec<PathBuf>,
+}
+
+/// The documents of a store.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    fs: Arc<dyn Fs>,
+    names: Names,
+    /// The filesystem takes `A.json` and `a.json` for one file.
+    ignores_case: bool,
+}
+
+impl Documents {
+    /// The documents below a root that has a `.docbox`.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn new(fs: Arc<dyn Fs>, names: Names) -> Result<Self> {
+        let other_case = names.root().join(".DOCBOX");
+        let ignores_case =
+            fs::stat_if_there(&*fs, &other_case).context("look at", &other_case)?.is_some();
+        Ok(Self { fs, names, ignores_case })
+    }
+
+    /// Reads a document; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn read(&self, key: &Key) -> Result<Option<Found>> {
+        let path = self.names.document(key);
+        if !self.has_real_folders(key)? {
+            return Ok(None);
+        }
+        // Looked at before it is opened: only a regular file is a document.
+        let there = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
+        if there.is_none_or(|stat| stat.kind != Kind::File) {
+            return Ok(None);
+        }
+        loop {
+            let opened = fs::none_if_missing(self.fs.open(&path, Open::Read));
+            let Some(file) = opened.context("open", &path)? else { return Ok(None) };
+            let bytes = fs::read_all(&*file).context("read", &path)?;
+            let stat = file.stat().context("look at", &path)?;
+            // A file that was displaced while it was read may have been reused.
+            let now = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
+            if now.is_none_or(|now| now.same_file(&stat)) {
+                return Ok((stat.kind == Kind::File).then_some(Found { bytes, stat }));
+            }
+        }
+    }
+
+    /// Lists all documents whose key begins with `prefix`, and the strays beside them.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn list(&self, prefix: &str) -> Result<Listing> {
+        let mut listing = Listing::default();
+        // `None` below a folder whose name is no key's.
+        let mut folders = vec![(PathBuf::new(), Some(Folder::root()))];
+        while let Some((relative, folder)) = folders.pop() {
+            let path = self.names.root().join(&relative);
+            let entries = fs::none_if_missing(self.fs.read_dir(&path)).context("list", &path)?;
+            for entry in entries.unwrap_or_default() {
+                let relative = relative.join(&entry.name);
+                if entry.name.as_encoded_bytes().starts_with(b".") {
+                    continue;
+                }
+                if entry.kind == Kind::Dir {
+                    let below = folder.as_ref().and_then(|folder| folder.folder(&entry.name));
+                    folders.push((relative, below));
+                } else if entry.kind == Kind::File && names::is_document_name(&entry.name) {
+                    match folder.as_ref().and_then(|folder| folder.document(&entry.name)) {
+                        Some(key) if self.leads_to(&key, &relative)? => {
+                            if key.as_str().starts_with(prefix) {
+                                listing.keys.push(key);
+                            }
+                        }
+                        _ => listing.strays.push(relative),
+                    }
+                }
+            }
+        }
+        listing.keys.sort_unstable();
+        listing.strays.sort_unstable();
+        Ok(listing)
+    }
+
+    /// Whether a key's own path leads to a file found under `relative`: a name that is not in NFC is the
+    /// key's only where the filesystem takes both for one.
+    fn leads_to(&self, key: &Key, relative: &Path) -> Result<bool> {
+        let own = names::document_path(key);
+        if own == relative {
+            return Ok(true);
+        }
+        let look = |path: PathBuf| fs::stat_if_there(&*self.fs, &path).context("look at", &path);
+        let (found, own) =
+            (look(self.names.root().join(relative))?, look(self.names.root().join(own))?);
+        Ok(found.zip(own).is_some_and(|(found, own)| found.same_file(&own)))
+    }
+
+    /// Refuses a key whose file would be one of another spelling (`A` beside `a`).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming both.
+    pub fn check_spelling(&self, key: &Key) -> Result<()> {
+        if !self.ignores_case {
+            return Ok(());
+        }
+        let relative = names::document_path(key);
+        let mut folder = self.names.root().to_owned();
+        for part in &relative {
+            let wanted = part.to_string_lossy();
+            let entries =
+                fs::none_if_missing(self.fs.read_dir(&folder)).context("list", &folder)?;
+            for entry in entries.unwrap_or_default() {
+                let there = entry.name.to_string_lossy();
+                if there != wanted && there.to_lowercase() == wanted.to_lowercase() {
+                    return Err(Error::Invalid(format!(
+                        "the key `{key}` would land on `{}`, which differs in case only, and this filesystem \
+                         takes both for one: use that spelling, or another name",
+                        folder.join(&*there).display()
+                    )));
+                }
+            }
+            folder.push(part);
+        }
+        Ok(())
+    }
+
+    /// Whether all folders above a document are real ones. What lies behind a link is not ours.
+    fn has_real_folders(&self, key: &Key) -> Result<bool> {
+        for folder in self.folders(key) {
+            let stat = fs::stat_if_there(&*self.fs, &folder).context("look at", &folder)?;
+            if stat.is_none_or(|stat| stat.kind != Kind::Dir) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The folders between the root and a document, outermost first.
+    pub(crate) fn folders(&self, key: &Key) -> Vec<PathBuf> {
+        let relative = names::document_path(key);
+        let mut folder = self.names.root().to_owned();
+        let parts = relative.parent().map(Path::components).into_iter().flatten();
+        parts
+            .map(|part| {
+                folder.push(part);
+                folder.clone()
+            })
+            .collect()
+    }
+
+    pub(crate) fn fs(&self) -> &dyn Fs {
+        &*self.fs
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+}

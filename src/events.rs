@@ -1,0 +1,77 @@
+//! A look at the journal's events, without a cursor.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::event::RecordedEvent;
+use crate::filter::{Filter, Globs};
+use crate::journal::Reader;
+use crate::start::{Start, resolve};
+use crate::store::Store;
+
+/// Events in order, up to the head. At the head it says `None`, and goes on when asked again later.
+#[derive(Debug)]
+pub struct Events {
+    store: Store,
+    reader: Reader,
+    /// The index to begin with in the first commit.
+    from: usize,
+    filter: Filter,
+    ready: VecDeque<RecordedEvent>,
+}
+
+impl Events {
+    pub(crate) fn new(store: Store, start: Start) -> Result<Self> {
+        let core = store.core();
+        let next = resolve(core, start, &core.head()?)?;
+        let reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), next.seq);
+        let filter = Filter::new(&Globs::default())?.with_own();
+        Ok(Self { store, reader, from: next.idx as usize, filter, ready: VecDeque::new() })
+    }
+
+    /// Only those that match: globs of types and of subjects, none for all.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for a glob.
+    pub fn matching(mut self, types: Vec<String>, subjects: Vec<String>) -> Result<Self> {
+        self.filter = Filter::new(&Globs { types, subjects })?.with_own();
+        Ok(self)
+    }
+
+    /// Waits until there may be more, at most this long.
+    pub fn wait(&self, timeout: Duration) {
+        let core = self.store.core();
+        let deadline = Instant::now().checked_add(timeout);
+        core.bell.watch(&core.names.head(), core.fs.can_watch());
+        let rings = core.bell.rings();
+        // A look after the count, so that a ring in between is not missed.
+        if core.head().is_ok_and(|head| head.seq < self.reader.next()) {
+            core.bell.wait(rings, deadline);
+        }
+    }
+
+    fn fetch(&mut self) -> Result<bool> {
+        let core = self.store.core();
+        let head = core.head()?;
+        while self.ready.is_empty() {
+            let Some(record) = self.reader.read(&head)? else { return Ok(false) };
+            let from = std::mem::take(&mut self.from);
+            self.ready = self.filter.wanted(&record, from, core.identity.epoch);
+        }
+        Ok(true)
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<RecordedEvent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.fetch() {
+            Ok(true) => self.ready.pop_front().map(Ok),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `head` and `applied`: how far the store is durable and in place, and how far the folder is durable.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::crc::Crc;
+use crate::identity::Identity;
+use crate::record::microseconds;
+
+/// The register `head`: the newest commit that is durable and in place, and where it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Whose head it is.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// The newest commit; 0 when there is none yet.
+    pub seq: u64,
+    /// The segment that its line lies in.
+    pub segment: u64,
+    /// Where its line begins, in bytes.
+    pub last: u64,
+    /// Where its line ends, newline included.
+    pub offset: u64,
+    /// The checksum of its line, which the next line names.
+    #[serde(rename = "line_crc")]
+    pub crc: Crc,
+    /// Its time; the next is not earlier.
+    #[serde(with = "microseconds")]
+    pub time: Timestamp,
+    /// By which recovery knows that the page cache which this was written through still stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+impl Head {
+    /// The head of an empty journal.
+    #[must_use]
+    pub fn empty(identity: Identity) -> Self {
+        Self {
+            identity,
+            seq: 0,
+            segment: 1,
+            last: 0,
+            offset: 0,
+            crc: Crc::NONE,
+            time: Timestamp::UNIX_EPOCH,
+            token: None,
+        }
+    }
+}
+
+/// The register `applied`: the documents of all commits up to here are durable in the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Whose it is.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// The newest commit whose documents are durable.
+    pub seq: u64,
+    /// The checksum of its line, where known: the chain goes on from here when its segment is gone.
+    #[serde(rename = "line_crc")]
+    pub crc: Option<Crc>,
+    /// Its time.
+    #[serde(with = "microseconds")]
+    pub time: Timestamp,
+    /// A sync of documents past `seq` failed: their pages may be clean and lost, so they are written
+    /// anew before the next attempt, by whichever process makes it.
+    #[serde(default)]
+    pub suspect: bool,
+}
+
+impl Applied {
+    /// Documents durable up to `head`.
+    #[must_use]
+    pub fn up_to(head: &Head) -> Self {
+        Self {
+            identity: head.identity.clone(),
+            seq: head.seq,
+            crc: (head.seq > 0).then_some(head.crc),
+            time: head.time,
+            suspect: false,
+        }
+    }
+}

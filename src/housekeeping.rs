@@ -1,0 +1,106 @@
+//! Housekeeping: one thread in every store that is open for writing.
+//!
+//! It rolls forward what a dead writer left behind the head, syncs cursors, moves `applied`, and drops
+//! segments. All of it may fail and is tried again; nothing waits for it.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::checkpoint::checkpoint;
+use crate::core::Core;
+use crate::error::Result;
+use crate::head::Head;
+use crate::journal::Place;
+use crate::recovery::{anything_at, roll_forward};
+use crate::retention::retain;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps house until the store is closed.
+pub fn keep(core: &Arc<Core>) {
+    let mut round = Round { moved: Instant::now(), head: None, checkpointed: None, said: None };
+    loop {
+        core.stopping.wait(EVERY);
+        if core.is_closed() || core.stopping.is_stopped() {
+            return;
+        }
+        match round.go(core) {
+            Ok(()) => round.said = None,
+            Err(error) => {
+                let text = error.to_string();
+                // Said once, not every second.
+                if round.said.as_ref() != Some(&text) {
+                    tracing::warn!(%error, "housekeeping failed; it is tried again");
+                    round.said = Some(text);
+                }
+            }
+        }
+    }
+}
+
+/// What the thread remembers from one look to the next.
+struct Round {
+    /// When the head was last seen to move.
+    moved: Instant,
+    head: Option<Head>,
+    /// The head of the last checkpoint.
+    checkpointed: Option<Head>,
+    /// The complaint that was made last.
+    said: Option<String>,
+}
+
+impl Round {
+    fn go(&mut self, core: &Core) -> Result<()> {
+        let cursors = sync_cursors(core);
+        let head = core.head()?;
+        if anything_at(core, Place::after(&*core.fs, &core.names, &head)?)?
+            && let Some(mut locked) = core.lock.try_take()?
+        {
+            // Alive writers hold the lock until the head has moved: this one died.
+            roll_forward(core, &mut locked)?;
+        }
+        if self.head.as_ref().is_none_or(|before| before.seq != head.seq) {
+            self.moved = Instant::now();
+            self.head = Some(head.clone());
+        }
+        if self.is_checkpoint_due(core, &head) {
+            checkpoint(core)?;
+            self.checkpointed = Some(head);
+            retain(core)?;
+        }
+        cursors
+    }
+
+    fn is_checkpoint_due(&self, core: &Core, head: &Head) -> bool {
+        let Some(last) = &self.checkpointed else {
+            return self.moved.elapsed() >= core.limits.checkpoint_idle;
+        };
+        if last.seq == head.seq {
+            return false;
+        }
+        let grown = if last.segment == head.segment {
+            head.offset.saturating_sub(last.offset)
+        } else {
+            // Segments in between are full, or nearly.
+            core.limits.sizes.segment_bytes
+        };
+        grown >= core.limits.checkpoint_bytes || self.moved.elapsed() >= core.limits.checkpoint_idle
+    }
+}
+
+/// Makes the cursors of this process durable that moved since.
+pub fn sync_cursors(core: &Core) -> Result<()> {
+    let mut result = Ok(());
+    let mut cursors = core.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+    cursors.retain(|cursor| cursor.strong_count() > 0);
+    let alive: Vec<_> = cursors.iter().filter_map(std::sync::Weak::upgrade).collect();
+    drop(cursors);
+    for cursor in alive {
+        let mut cursor = cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        if cursor.is_dirty() {
+            result = result.and(cursor.sync());
+        }
+    }
+    result
+}

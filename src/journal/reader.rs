@@ -1,0 +1,179 @@
+//! Reading the journal in order, up to the head and never beyond.
+
+use std::sync::Arc;
+
+use super::scan::{Expected, continues, damaged, line_at};
+use super::segment::Segments;
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, File, Fs, Open};
+use crate::head::Head;
+use crate::names::Names;
+use crate::position::Position;
+use crate::record::Record;
+
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Reads one commit after the other. Everything up to the head had been durable, so whatever cannot be
+/// read there is damage.
+#[derive(Debug)]
+pub struct Reader {
+    fs: Arc<dyn Fs>,
+    names: Names,
+    /// The commit that is wanted next.
+    next: u64,
+    open: Option<OpenSegment>,
+}
+
+/// The segment that is being read.
+#[derive(Debug)]
+struct OpenSegment {
+    first: u64,
+    file: Arc<dyn File>,
+    /// What the line at `at` must be.
+    expected: Expected,
+    /// Bytes of the file that are at hand, from `start` on.
+    buffer: Vec<u8>,
+    start: u64,
+    /// Where in `buffer` the next line begins.
+    at: usize,
+    /// The first commit of the next segment, where that is known to be there.
+    boundary: Option<u64>,
+}
+
+impl Reader {
+    /// A reader whose first commit will be `next`.
+    #[must_use]
+    pub fn new(fs: Arc<dyn Fs>, names: Names, next: u64) -> Self {
+        Self { fs, names, next: next.max(1), open: None }
+    }
+
+    /// The commit that comes next.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The next commit, or `None` when it is beyond the head.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where a line cannot be read, [`Error::Compacted`] when it is no longer kept.
+    pub fn read(&mut self, head: &Head) -> Result<Option<Record<'_>>> {
+        if self.next > head.seq {
+            return Ok(None);
+        }
+        if self.open.is_none() {
+            self.open = Some(self.enter(head)?);
+        }
+        let line = loop {
+            let Some(open) = &mut self.open else { return Ok(None) };
+            if open.is_done(&*self.fs, &self.names, head)? {
+                let expected = open.expected;
+                self.open = Some(self.enter_at(expected.seq, expected)?);
+            } else if open.expected.seq < self.next {
+                let line = open.fetch_line(&self.names, head)?;
+                open.pass(&self.names, line)?;
+            } else {
+                break open.fetch_line(&self.names, head)?;
+            }
+        };
+        let Some(open) = &mut self.open else { return Ok(None) };
+        let record = open.pass(&self.names, line)?;
+        self.next += 1;
+        Ok(Some(record))
+    }
+
+    fn enter(&self, head: &Head) -> Result<OpenSegment> {
+        let segments = Segments::list(&*self.fs, &self.names)?;
+        let Some(first) = segments.holding(self.next) else {
+            return Err(Error::Compacted {
+                asked: Position::end_of(self.next - 1),
+                oldest: Position::end_of(segments.oldest().unwrap_or(head.seq + 1) - 1),
+            });
+        };
+        let prev = (first == 1).then_some(crate::crc::Crc::NONE);
+        self.enter_at(first, Expected { seq: first, prev })
+    }
+
+    fn enter_at(&self, first: u64, expected: Expected) -> Result<OpenSegment> {
+        let path = self.names.segment(first);
+        let opened = fs::none_if_missing(self.fs.open(&path, Open::Read)).context("open", &path)?;
+        let Some(file) = opened else {
+            // Listed a moment ago: retention has taken it since.
+            let segments = Segments::list(&*self.fs, &self.names)?;
+            return Err(Error::Compacted {
+                asked: Position::end_of(self.next - 1),
+                oldest: Position::end_of(segments.oldest().unwrap_or(self.next) - 1),
+            });
+        };
+        Ok(OpenSegment {
+            first,
+            file,
+            expected,
+            buffer: Vec::new(),
+            start: 0,
+            at: 0,
+            boundary: None,
+        })
+    }
+}
+
+impl OpenSegment {
+    /// Whether the next line lives in the next segment, because that is named by it.
+    fn is_done(&mut self, fs: &dyn Fs, names: &Names, head: &Head) -> Result<bool> {
+        // Segments up to the head's were there before the head was written: one look is enough.
+        if self.boundary.is_none() && head.segment > self.first {
+            self.boundary = Segments::list(fs, names)?.after(self.first);
+        }
+        Ok(self.boundary == Some(self.expected.seq))
+    }
+
+    /// Checks the next line, which has `len` bytes, and moves past it.
+    fn pass(&mut self, names: &Names, len: usize) -> Result<Record<'_>> {
+        let text = &self.buffer[self.at..self.at + len];
+        let record = continues(text, self.expected).map_err(|what| Error::Corrupt {
+            path: names.segment(self.first),
+            offset: self.start + self.at as u64,
+            seq: Some(self.expected.seq),
+            what: damaged(&what),
+        })?;
+        self.expected = Expected { seq: record.seq + 1, prev: Some(record.crc) };
+        self.at += len + 1;
+        Ok(record)
+    }
+
+    /// Makes sure that the whole next line is in the buffer; its length without the newline.
+    fn fetch_line(&mut self, names: &Names, head: &Head) -> Result<usize> {
+        let limit = if self.first == head.segment { head.offset } else { u64::MAX };
+        let mut looked_at = 0;
+        loop {
+            let rest = self.buffer.get(self.at + looked_at..).unwrap_or_default();
+            let len = looked_at + line_at(rest).len();
+            if self.at + len < self.buffer.len() {
+                return Ok(len);
+            }
+            looked_at = len;
+            if !self.fill(limit).context("read", &names.segment(self.first))? {
+                return Ok(len);
+            }
+        }
+    }
+
+    /// Reads on, as far as `limit`; whether there was anything more.
+    fn fill(&mut self, limit: u64) -> std::io::Result<bool> {
+        if self.at > 0 {
+            let used = self.at.min(self.buffer.len());
+            self.buffer.drain(..used);
+            self.start += self.at as u64;
+            self.at = 0;
+        }
+        let from = self.start + self.buffer.len() as u64;
+        let wanted = limit.saturating_sub(from).min(CHUNK_BYTES.max(self.buffer.len()) as u64);
+        let old = self.buffer.len();
+        // `wanted` is at most the larger of a chunk and what is in memory already.
+        self.buffer.resize(old + usize::try_from(wanted).unwrap_or(CHUNK_BYTES), 0);
+        let filled = fs::read_full(&*self.file, &mut self.buffer[old..], from)?;
+        self.buffer.truncate(old + filled);
+        Ok(filled > 0)
+    }
+}

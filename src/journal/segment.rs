@@ -1,0 +1,83 @@
+//! Segments: the files of the journal, and places in them.
+
+use crate::error::{Context, Result};
+use crate::fs::{self, Fs};
+use crate::head::Head;
+use crate::names::{self, Names};
+
+/// A byte of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The segment, by its first commit.
+    pub segment: u64,
+    /// Bytes from the segment's beginning.
+    pub offset: u64,
+}
+
+impl Place {
+    /// Where the line after `head` stands, or will stand: at the beginning of the segment named by it
+    /// if there is one (that name revokes whatever the segment before holds from there on), else behind
+    /// the head.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn after(fs: &dyn Fs, names: &Names, head: &Head) -> Result<Self> {
+        let next = head.seq + 1;
+        let path = names.segment(next);
+        let begun = fs::stat_if_there(fs, &path).context("look for", &path)?.is_some();
+        Ok(if begun {
+            Self { segment: next, offset: 0 }
+        } else {
+            Self { segment: head.segment, offset: head.offset }
+        })
+    }
+}
+
+/// The names of all segments, in order.
+#[derive(Clone, Debug)]
+pub struct Segments(Vec<u64>);
+
+impl Segments {
+    /// Lists the segments that are there.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn list(fs: &dyn Fs, names: &Names) -> Result<Self> {
+        let folder = names.journal();
+        let entries = fs.read_dir(&folder).context("list", &folder)?;
+        let mut firsts: Vec<u64> =
+            entries.iter().filter_map(|entry| names::parse_segment(&entry.name)).collect();
+        firsts.sort_unstable();
+        Ok(Self(firsts))
+    }
+
+    /// The first commit that the journal still holds, or will hold.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        self.0.first().copied()
+    }
+
+    /// The active segment.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.0.last().copied()
+    }
+
+    /// The segment that commit `seq` lives in.
+    #[must_use]
+    pub fn holding(&self, seq: u64) -> Option<u64> {
+        self.0.iter().rev().find(|first| **first <= seq).copied()
+    }
+
+    /// The segment after `first`: what the one named `first` holds from there on is void.
+    #[must_use]
+    pub fn after(&self, first: u64) -> Option<u64> {
+        self.0.iter().find(|other| **other > first).copied()
+    }
+
+    /// All of them, oldest first.
+    #[must_use]
+    pub fn firsts(&self) -> &[u64] {
+        &self.0
+    }
+}

@@ -1,0 +1,213 @@
+//! Writing the journal: segments made, filled ahead, revoked by name and sealed.
+//!
+//! All of it under `commit.lock`.
+
+use std::sync::Arc;
+
+use super::segment::Place;
+use crate::error::{Context, Result};
+use crate::fs::{self, File, Fs, Mode, Open};
+use crate::head::Head;
+use crate::names::Names;
+
+/// How the journal is cut up.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// A new segment is begun before a batch that would make the active one larger.
+    pub segment_bytes: u64,
+    /// The active segment is filled ahead in steps of this.
+    pub fill_bytes: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { segment_bytes: 16 << 20, fill_bytes: 1 << 20 }
+    }
+}
+
+/// The writing end of the journal.
+#[derive(Debug)]
+pub struct Writer {
+    fs: Arc<dyn Fs>,
+    names: Names,
+    sizes: Sizes,
+    active: Option<Active>,
+}
+
+/// The segment that is written to.
+#[derive(Debug)]
+struct Active {
+    first: u64,
+    file: Arc<dyn File>,
+    /// It is filled up to here.
+    filled: u64,
+}
+
+impl Writer {
+    /// A writer that has not looked at the journal yet.
+    #[must_use]
+    pub fn new(fs: Arc<dyn Fs>, names: Names, sizes: Sizes) -> Self {
+        Self { fs, names, sizes, active: None }
+    }
+
+    /// Finds the place for a batch of `len` bytes behind the head and makes sure that it overwrites
+    /// fill that is durable. Whatever needs space happens here, with nothing to undo.
+    ///
+    /// # Errors
+    /// What the disk says; the journal is as it was.
+    pub fn make_room(&mut self, head: &Head, len: u64) -> Result<Place> {
+        let place = Place::after(&*self.fs, &self.names, head)?;
+        if place.offset > 0 && place.offset + len > self.sizes.segment_bytes {
+            return self.begin(head, len);
+        }
+        let active = self.enter(place)?;
+        if active.filled < place.offset + len {
+            let until = self.fill_until(place.offset + len);
+            self.fill(until)?;
+        }
+        Ok(place)
+    }
+
+    /// Writes a batch at the place that `make_room` found, and syncs it. Once this has returned the
+    /// batch is durable. After an error it may be or not: [`Writer::revoke`] it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn append(&mut self, place: Place, batch: &[u8]) -> Result<()> {
+        let path = self.names.segment(place.segment);
+        let file = &self.enter(place)?.file;
+        fs::write_all(&**file, batch, place.offset).context("write", &path)?;
+        file.sync_data().context("sync", &path)
+    }
+
+    /// Makes a batch whose write or sync failed void, by a new segment that is named by its first
+    /// commit. Once this has returned it will never appear. Does nothing and says `false` when the
+    /// failed batch is the first of its segment: then the name is taken.
+    ///
+    /// # Errors
+    /// What the disk says; then nobody knows whether the batch will appear.
+    pub fn revoke(&mut self, head: &Head, failed: Place) -> Result<bool> {
+        if failed.segment == head.seq + 1 {
+            return Ok(false);
+        }
+        self.begin(head, 0)?;
+        Ok(true)
+    }
+
+    /// Writes lines that were found behind the head again, newlines over everything else up to the end
+    /// of the fill, and syncs: after a kill they may stand in the page cache only, and a sync of clean
+    /// pages proves nothing.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn rewrite(&mut self, place: Place, lines: &[u8]) -> Result<()> {
+        let path = self.names.segment(place.segment);
+        let active = self.enter(place)?;
+        // Another process may have filled it further.
+        let filled = active.file.stat().context("look at", &path)?.len;
+        fs::write_all(&*active.file, lines, place.offset).context("write", &path)?;
+        let cleared = place.offset + lines.len() as u64;
+        write_newlines(&*active.file, cleared, filled).context("write", &path)?;
+        active.file.sync_data().context("sync", &path)?;
+        active.filled = filled.max(cleared);
+        // The segment's own name may be as new as its lines.
+        let folder = self.names.journal();
+        self.fs.sync_dir(&folder).context("sync the folder", &folder)
+    }
+
+    /// Makes a new segment behind `head`, filled for a batch of `len` bytes and durable, and cuts the
+    /// old one to its length.
+    fn begin(&mut self, head: &Head, len: u64) -> Result<Place> {
+        let first = head.seq + 1;
+        let path = self.names.segment(first);
+        let file = self.fs.open(&path, Open::CreateNew(Mode::Private)).context("make", &path)?;
+        self.active = Some(Active { first, file, filled: 0 });
+        let until = self.fill_until(len);
+        if let Err(error) = self.fill(until) {
+            // Empty and useless. If it cannot be removed the next committer finds it and fills it.
+            self.active = None;
+            let _ = self.fs.remove_file(&path);
+            return Err(error);
+        }
+        let folder = self.names.journal();
+        if let Err(error) = self.fs.sync_dir(&folder).context("sync the folder", &folder) {
+            self.active = None;
+            return Err(error);
+        }
+        self.seal(head);
+        Ok(Place { segment: first, offset: 0 })
+    }
+
+    /// Cuts the segment of the head to its length. Housekeeping: its successor's name has made void
+    /// whatever follows, so it does no harm when this fails.
+    fn seal(&self, head: &Head) {
+        let path = self.names.segment(head.segment);
+        let cut = self
+            .fs
+            .open(&path, Open::Write)
+            .and_then(|file| file.set_len(head.offset))
+            .context("cut to its length", &path);
+        if let Err(error) = cut {
+            tracing::warn!(%error, "a sealed segment keeps its fill");
+        }
+    }
+
+    /// The segment of a place, open for writing and trusted to be durable.
+    fn enter(&mut self, place: Place) -> Result<&mut Active> {
+        let known = self.active.take().filter(|active| active.first == place.segment);
+        let active = match known {
+            Some(active) => active,
+            None => self.adopt(place)?,
+        };
+        Ok(self.active.insert(active))
+    }
+
+    /// Opens a segment that somebody else made, or makes the very first one.
+    fn adopt(&mut self, place: Place) -> Result<Active> {
+        let path = self.names.segment(place.segment);
+        let how = if place.offset == 0 { Open::Create(Mode::Private) } else { Open::Write };
+        let file = self.fs.open(&path, how).context("open", &path)?;
+        let filled = file.stat().context("look at", &path)?.len;
+        if place.offset == 0 {
+            // Whoever made it may have died before it was durable; a commit in it would vanish with it.
+            let folder = self.names.journal();
+            file.sync_data().context("sync", &path)?;
+            self.fs.sync_dir(&folder).context("sync the folder", &folder)?;
+        }
+        Ok(Active { first: place.segment, file, filled })
+    }
+
+    fn fill_until(&self, needed: u64) -> u64 {
+        needed.max(1).next_multiple_of(self.sizes.fill_bytes)
+    }
+
+    /// Fills the active segment with newlines, and syncs.
+    fn fill(&mut self, until: u64) -> Result<()> {
+        let Some(active) = &mut self.active else { return Ok(()) };
+        let path = self.names.segment(active.first);
+        // Another process may have filled it further.
+        active.filled = active.file.stat().context("look at", &path)?.len;
+        if active.filled >= until {
+            return Ok(());
+        }
+        let filled = write_newlines(&*active.file, active.filled, until)
+            .and_then(|()| active.file.sync_data());
+        if filled.is_err() {
+            // Gives the space back. If even that fails, the fill is there and counted next time.
+            let _ = active.file.set_len(active.filled);
+        }
+        filled.context("fill", &path)?;
+        active.filled = until;
+        Ok(())
+    }
+}
+
+fn write_newlines(file: &dyn File, mut from: u64, until: u64) -> std::io::Result<()> {
+    const NEWLINES: [u8; 64 << 10] = [b'\n'; 64 << 10];
+    while from < until {
+        let len = usize::try_from(until - from).unwrap_or(usize::MAX).min(NEWLINES.len());
+        fs::write_all(file, &NEWLINES[..len], from)?;
+        from += len as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The one scan that all JSON goes through.
+
+use super::{MAX_LEVELS, plain};
+
+/// Where a text stops being JSON, and why.
+pub(super) struct Fault {
+    pub(super) at: usize,
+    pub(super) what: String,
+}
+
+impl Fault {
+    pub(super) fn new(at: usize, what: impl Into<String>) -> Self {
+        Self { at, what: what.into() }
+    }
+}
+
+/// What the grammar allows next, white space aside.
+enum Next {
+    Value,
+    /// Or `]`.
+    FirstElement,
+    /// Or `}`.
+    FirstMember,
+    Member,
+    /// After a value: a comma or the closing bracket, or the end.
+    Follow,
+}
+
+/// One pass over a text, without recursion.
+pub(super) struct Scan<'t> {
+    text: &'t str,
+    at: usize,
+    /// What stands before is in `out` or was white space.
+    copied: usize,
+    out: String,
+    depth: usize,
+    /// One bit a level, the innermost the lowest: 1 for an object, 0 for an array.
+    objects: u128,
+}
+
+const _: () = assert!(MAX_LEVELS <= u128::BITS as usize);
+
+impl<'t> Scan<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let out = String::with_capacity(text.len());
+        Self { text, at: 0, copied: 0, out, depth: 0, objects: 0 }
+    }
+
+    /// The text without its white space outside strings.
+    pub(super) fn run(mut self) -> Result<String, Fault> {
+        if self.text.starts_with('\u{feff}') {
+            return Err(self.fault("a byte order mark; leave it out"));
+        }
+        let mut next = Next::Value;
+        loop {
+            self.skip_space();
+            next = match next {
+                Next::FirstElement if self.take(b']') => self.close(),
+                Next::FirstMember if self.take(b'}') => self.close(),
+                Next::Value | Next::FirstElement => self.value()?,
+                Next::Member | Next::FirstMember => self.member()?,
+                Next::Follow if self.depth > 0 => self.follow()?,
+                Next::Follow => return self.end(),
+            };
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let is_there = self.peek() == Some(byte);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn skip_space(&mut self) {
+        let from = self.at;
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+        if self.at > from {
+            self.out.push_str(&self.text[self.copied..from]);
+            self.copied = self.at;
+        }
+    }
+
+    fn value(&mut self) -> Result<Next, Fault> {
+        match self.peek() {
+            Some(b'{') => return self.open(true),
+            Some(b'[') => return self.open(false),
+            Some(b'"') => self.string()?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word("true")?,
+            Some(b'f') => self.word("false")?,
+            Some(b'n') => self.word("null")?,
+            None if self.depth == 0 => return Err(self.fault("there is nothing; give a value")),
+            _ => return Err(self.unexpected("a value")),
+        }
+        Ok(Next::Follow)
+    }
+
+    fn open(&mut self, is_object: bool) -> Result<Next, Fault> {
+        if self.depth == MAX_LEVELS {
+            return Err(self.fault(format!("more than {MAX_LEVELS} levels; nest less deeply")));
+        }
+        self.at += 1;
+        self.depth += 1;
+        self.objects = self.objects << 1 | u128::from(is_object);
+        Ok(if is_object { Next::FirstMember } else { Next::FirstElement })
+    }
+
+    fn close(&mut self) -> Next {
+        self.depth -= 1;
+        self.objects >>= 1;
+        Next::Follow
+    }
+
+    fn follow(&mut self) -> Result<Next, Fault> {
+        let in_object = self.objects & 1 == 1;
+        if self.take(b',') {
+            Ok(if in_object { Next::Member } else { Next::Value })
+        } else if self.take(if in_object { b'}' } else { b']' }) {
+            Ok(self.close())
+        } else {
+            Err(self.unexpected(if in_object { "`,` or `}`" } else { "`,` or `]`" }))
+        }
+    }
+
+    fn member(&mut self) -> Result<Next, Fault> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a member's name in double quotes"));
+        }
+        self.string()?;
+        self.skip_space();
+        if self.take(b':') { Ok(Next::Value) } else { Err(self.unexpected("`:`")) }
+    }
+
+    fn end(mut self) -> Result<String, Fault> {
+        if self.peek().is_some() {
+            return Err(self.unexpected("the end, for one value is all"));
+        }
+        self.out.push_str(&self.text[self.copied..]);
+        Ok(self.out)
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Fault> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(self.fault("an unknown word; `true`, `false` and `null` are all there are"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Fault> {
+        self.take(b'-');
+        if self.take(b'0') {
+            if let Some(b'0'..=b'9') = self.peek() {
+                return Err(self.fault("a number that begins with 0; leave the 0 out"));
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            let _sign = self.take(b'+') || self.take(b'-');
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        let from = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at > from { Ok(()) } else { Err(self.unexpected("a digit")) }
+    }
+
+    fn string(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        loop {
+            self.at += plain(&self.text.as_bytes()[self.at..]);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                Some(control) => {
+                    return Err(self.fault(format!(
+                        "a control character in a string; write `\\u{control:04x}` instead"
+                    )));
+                }
+                None => return Err(self.fault("a string is not closed; end it with `\"`")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                let backslash = self.at - 1;
+                let is_pair = match self.unit()? {
+                    0xd800..=0xdbff => {
+                        self.text[self.at..].starts_with("\\u") && {
+                            self.at += 1;
+                            matches!(self.unit()?, 0xdc00..=0xdfff)
+                        }
+                    }
+                    0xdc00..=0xdfff => false,
+                    _ => true,
+                };
+                if !is_pair {
+                    self.at = backslash;
+                    return Err(
+                        self.fault("half of a surrogate pair; write the pair, or the character")
+                    );
+                }
+            }
+            _ => return Err(self.unexpected("one of `\"\\/bfnrtu` after a backslash")),
+        }
+        Ok(())
+    }
+
+    /// The four digits after the `u` that stands here.
+    fn unit(&mut self) -> Result<u32, Fault> {
+        self.at += 1;
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            let Some(digit) = digit else {
+                return Err(self.unexpected("four hex digits of `\\u`"));
+            };
+            unit = unit << 4 | digit;
+            self.at += 1;
+        }
+        Ok(unit)
+    }
+
+    fn fault(&self, what: impl Into<String>) -> Fault {
+        Fault::new(self.at, what)
+    }
+
+    fn unexpected(&self, wanted: &str) -> Fault {
+        match self.text[self.at..].chars().next() {
+            Some(char) if char.is_control() => {
+                self.fault(format!("`{}` where {wanted} must stand", char.escape_unicode()))
+            }
+            Some(char) => self.fault(format!("`{char}` where {wanted} must stand")),
+            None => self.fault(format!("the end where {wanted} must stand")),
+        }
+    }
+}

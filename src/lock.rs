@@ -1,0 +1,203 @@
+//! `commit.lock`, and what only its holder may touch: the journal's end and `head`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::{self, ThreadId};
+
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, File, Fs, Lock, Open, Stat};
+use crate::head::Head;
+use crate::journal::{Sizes, Writer};
+use crate::names::Names;
+use crate::register::{Register, RegisterWriter};
+
+/// The lock under which commits are made: one thread of one process at a time.
+#[derive(Debug)]
+pub struct CommitLock {
+    fs: Arc<dyn Fs>,
+    names: Names,
+    process_id: u32,
+    desk: Mutex<Desk>,
+    /// The thread that reads several documents under the lock and must not commit meanwhile.
+    reading: Mutex<Option<ThreadId>>,
+}
+
+/// What lies within reach of the holder.
+#[derive(Debug)]
+struct Desk {
+    file: Arc<dyn File>,
+    stat: Stat,
+    head: Option<RegisterWriter<Head>>,
+    journal: Writer,
+    /// Why nothing may be committed any more until the store is opened anew.
+    poisoned: Option<String>,
+}
+
+/// Proof that `commit.lock` is held.
+#[derive(Debug)]
+pub struct Locked<'a> {
+    lock: &'a CommitLock,
+    desk: MutexGuard<'a, Desk>,
+}
+
+impl CommitLock {
+    /// The lock of a store, not taken.
+    ///
+    /// # Errors
+    /// What the disk says; a filesystem whose locks do not work.
+    pub fn new(fs: Arc<dyn Fs>, names: Names, sizes: Sizes, how: Open) -> Result<Self> {
+        let path = names.commit_lock();
+        let file = fs.open(&path, how).context("open", &path)?;
+        let stat = file.stat().context("look at", &path)?;
+        let process_id = fs.process_id();
+        let journal = Writer::new(Arc::clone(&fs), names.clone(), sizes);
+        let desk = Mutex::new(Desk { file, stat, head: None, journal, poisoned: None });
+        Ok(Self { fs, names, process_id, desk, reading: Mutex::new(None) })
+    }
+
+    /// Waits for the lock.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] in a forked child, when `.docbox` was replaced, and within
+    /// [`Store::read`](crate::Store::read).
+    pub fn take(&self) -> Result<Locked<'_>> {
+        self.check_caller()?;
+        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        desk.file.lock().context("lock", &self.names.commit_lock())?;
+        self.locked(desk)
+    }
+
+    /// Takes the lock if nobody holds it.
+    ///
+    /// # Errors
+    /// As [`CommitLock::take`].
+    pub fn try_take(&self) -> Result<Option<Locked<'_>>> {
+        self.check_caller()?;
+        let desk = match self.desk.try_lock() {
+            Ok(desk) => desk,
+            Err(TryLockError::Poisoned(desk)) => desk.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let taken =
+            desk.file.try_lock(Lock::Exclusive).context("lock", &self.names.commit_lock())?;
+        if taken { self.locked(desk).map(Some) } else { Ok(None) }
+    }
+
+    fn locked<'a>(&'a self, desk: MutexGuard<'a, Desk>) -> Result<Locked<'a>> {
+        let locked = Locked { lock: self, desk };
+        // Another `.docbox` under the same name: what is acknowledged into unlinked files is lost.
+        let path = self.names.commit_lock();
+        let now = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
+        if !now.is_some_and(|now| now.same_file(&locked.desk.stat)) {
+            return Err(self.unusable(
+                "its `.docbox` was removed or replaced while it was open; open the store anew",
+            ));
+        }
+        Ok(locked)
+    }
+
+    fn check_caller(&self) -> Result<()> {
+        // A forked child shares the lock with its parent.
+        if self.fs.process_id() != self.process_id {
+            return Err(self.unusable(
+                "it was opened by another process, of which this one is a fork; open it anew here",
+            ));
+        }
+        let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if *reading == Some(thread::current().id()) {
+            return Err(self.unusable(
+                "a commit within `read` would wait for itself; return from `read` first",
+            ));
+        }
+        Ok(())
+    }
+
+    fn unusable(&self, what: &str) -> Error {
+        Error::unusable(self.names.root(), what)
+    }
+}
+
+impl Locked<'_> {
+    /// The head as it is now, whoever moved it. Nobody else moves it while this is held.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the register is unreadable; recovery makes it anew.
+    pub fn head(&mut self) -> Result<Head> {
+        self.find_head()?.ok_or_else(|| Error::Corrupt {
+            path: self.lock.names.head(),
+            offset: 0,
+            seq: None,
+            what: "no slot of this register is readable; close every program that has the store open, \
+                   and the next open makes it anew from the journal"
+                .into(),
+        })
+    }
+
+    /// The head, `None` when the register is missing or unreadable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn find_head(&mut self) -> Result<Option<Head>> {
+        if self.desk.head.is_none() {
+            let path = self.lock.names.head();
+            let register = Register::open(&*self.lock.fs, &path, Open::Write)?;
+            self.desk.head = register.map(RegisterWriter::unsynced);
+        }
+        match &mut self.desk.head {
+            Some(writer) => writer.refresh(),
+            None => Ok(None),
+        }
+    }
+
+    /// Moves the head. Everybody may see and deliver what it covers from here on.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write_head(&mut self, head: &Head) -> Result<()> {
+        if let Some(writer) = &mut self.desk.head {
+            return writer.write(head);
+        }
+        Register::create(&*self.lock.fs, &self.lock.names.head(), head)
+    }
+
+    /// The writing end of the journal.
+    pub fn journal(&mut self) -> &mut Writer {
+        &mut self.desk.journal
+    }
+
+    /// Nothing is committed any more until the store is opened anew.
+    pub fn poison(&mut self, why: &str) {
+        tracing::error!(why, "the store refuses commits until it is opened anew");
+        self.desk.poisoned = Some(why.to_owned());
+    }
+
+    /// Refuses when the store is poisoned.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] with the reason.
+    pub fn check_sound(&self) -> Result<()> {
+        match &self.desk.poisoned {
+            Some(why) => Err(self.lock.unusable(&format!(
+                "after a failed commit it takes no more ({why}); open the store anew"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `look` with commits of this very thread refused.
+    pub fn reading<R>(&self, look: impl FnOnce() -> R) -> R {
+        let set = |reader| {
+            *self.lock.reading.lock().unwrap_or_else(PoisonError::into_inner) = reader;
+        };
+        set(Some(thread::current().id()));
+        let result = look();
+        set(None);
+        result
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // Cannot be refused for a descriptor that is open; the end of the process frees it in any case.
+        let _ = self.desk.file.unlock();
+    }
+}

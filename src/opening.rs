@@ -1,0 +1,202 @@
+//! Opening a subscription: one consumer, a durable cursor, a start that cannot be dropped meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::core::Core;
+use crate::cursor::{self, Cursor, CursorValue};
+use crate::definition::{Definition, Order};
+use crate::error::{Context, Error, Result};
+use crate::filter::{Filter, Globs};
+use crate::fs::{self, File, Lock};
+use crate::head::Head;
+use crate::journal::Reader;
+use crate::names;
+use crate::position::Position;
+use crate::recovery::roll_forward;
+use crate::register::Register;
+use crate::retry::RetryPolicy;
+use crate::start::{Start, resolve};
+use crate::store::Store;
+use crate::subscription::{Opened, Subscription};
+
+/// Whoever lists the subscriptions holds a lock for a moment, so a refusal is asked for again this long.
+const BUSY_FOR: Duration = Duration::from_millis(100);
+/// How often a consumer that waits for another to end looks whether it has.
+const STAND_BY: Duration = Duration::from_millis(5);
+
+/// A subscription about to be opened.
+#[derive(Clone, Debug)]
+#[must_use = "a subscription does nothing until it is opened"]
+pub struct SubscriptionBuilder {
+    store: Store,
+    name: String,
+    start: Option<Start>,
+    globs: Globs,
+    retry: RetryPolicy,
+    wait: bool,
+    stop: Arc<AtomicBool>,
+}
+
+impl SubscriptionBuilder {
+    pub(crate) fn new(store: Store, name: String) -> Self {
+        Self {
+            store,
+            name,
+            start: None,
+            globs: Globs::default(),
+            retry: RetryPolicy::default(),
+            wait: false,
+            stop: Arc::default(),
+        }
+    }
+
+    /// Where to begin when it is opened for the first time; ignored later.
+    pub fn from(mut self, start: Start) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// Which types of events it wants, as globs; none for all. Each opening states the filter whole.
+    pub fn types<T: Into<String>>(mut self, globs: impl IntoIterator<Item = T>) -> Self {
+        self.globs.types = globs.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// About which subjects it wants events, as globs; none for all.
+    pub fn subjects<T: Into<String>>(mut self, globs: impl IntoIterator<Item = T>) -> Self {
+        self.globs.subjects = globs.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How often, and how long after, a failed event comes again.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Waits for another consumer to end, instead of [`Error::Busy`].
+    pub fn wait(mut self, wait: bool) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    pub(crate) fn stop_when(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens it: from here on this is its one consumer.
+    ///
+    /// # Errors
+    /// [`Error::Busy`]; [`Error::Invalid`] for the name, a glob, or a first opening without a start;
+    /// [`Error::Compacted`] for a start that is no longer kept; [`Error::Cursor`].
+    pub fn open(self) -> Result<Subscription> {
+        let store = self.store.clone();
+        let core = store.core();
+        core.check_writable()?;
+        names::check_subscription(&self.name)?;
+        let filter = Filter::new(&self.globs)?;
+        let path = core.names.cursor(&self.name);
+        let exists = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?.is_some();
+        if !exists && self.start.is_none() {
+            return Err(Error::Invalid(format!(
+                "subscription `{}` is opened for the first time: say where it begins, \
+                 at the `beginning`, `now`, or after a position",
+                self.name
+            )));
+        }
+        let lock = self.hold(core)?;
+        let mut locked = core.lock.take()?;
+        let head = roll_forward(core, &mut locked)?;
+        let exists = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?.is_some();
+        self.define(core)?;
+        if !exists {
+            self.create(core, &head)?;
+        }
+        drop(locked);
+        let mut cursor =
+            Cursor::take_over(&*core.fs, &core.names, &self.name, &core.identity, &head)?;
+        let value = fold(core, &self.name, cursor.value(), &head)?;
+        cursor.write(CursorValue { pid: Some(core.fs.process_id()), ..value })?;
+        tracing::debug!(subscription = self.name, next = %cursor.value().next, "opened");
+        let Self { name, retry, stop, .. } = self;
+        Ok(Subscription::new(store, Opened { name, filter, retry, cursor, lock, stop }))
+    }
+
+    /// Takes the lock that makes this the only consumer.
+    fn hold(&self, core: &Core) -> Result<Arc<dyn File>> {
+        let path = core.names.cursor_lock(&self.name);
+        let file = cursor::open_lock(&*core.fs, &core.names, &self.name)?;
+        let begun = Instant::now();
+        let mut said = false;
+        loop {
+            if file.try_lock(Lock::Exclusive).context("lock", &path)? {
+                return Ok(file);
+            }
+            let busy = || -> Result<Error> {
+                let pid =
+                    cursor::peek(&*core.fs, &core.names, &self.name)?.and_then(|value| value.pid);
+                Ok(Error::Busy { name: self.name.clone(), pid })
+            };
+            if self.stop.load(Ordering::Acquire) || (!self.wait && begun.elapsed() > BUSY_FOR) {
+                return Err(busy()?);
+            }
+            core.check_open()?;
+            if self.wait && !said && begun.elapsed() > BUSY_FOR {
+                said = true;
+                tracing::info!(subscription = self.name, "{}", busy()?);
+            }
+            std::thread::sleep(STAND_BY);
+        }
+    }
+
+    /// Writes down what it is now, if that has changed.
+    fn define(&self, core: &Core) -> Result<()> {
+        let old = Definition::read(&*core.fs, &core.names, &self.name)?;
+        let new = Definition {
+            name: self.name.clone(),
+            filter: self.globs.clone(),
+            order: Order::Total,
+            retry: self.retry.clone(),
+            reset: old.as_ref().and_then(|old| old.reset),
+        };
+        if old.as_ref() == Some(&new) { Ok(()) } else { new.write(&*core.fs, &core.names) }
+    }
+
+    /// Makes the cursor, durably, before anything is delivered.
+    fn create(&self, core: &Core, head: &Head) -> Result<()> {
+        let next = resolve(core, self.start.unwrap_or(Start::Beginning), head)?;
+        let value = CursorValue {
+            identity: core.identity.clone(),
+            next,
+            folded: head.seq,
+            generation: 0,
+            pid: None,
+            attempt: 0,
+        };
+        Register::create(&*core.fs, &core.names.cursor(&self.name), &value)
+    }
+}
+
+/// Takes the acks into the cursor that were committed since it was written: a consumer may have died
+/// between its commit and its cursor.
+fn fold(core: &Core, name: &str, value: &CursorValue, head: &Head) -> Result<CursorValue> {
+    let mut value = value.clone();
+    let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), value.folded + 1);
+    while let Some(record) = reader.read(head)? {
+        if let Some(acked) = record.acks.get(name).map(|position: &Position| position.next())
+            && acked > value.next
+        {
+            value.next = acked;
+            value.attempt = 0;
+        }
+        value.folded = record.seq;
+    }
+    Ok(value)
+}

@@ -1,0 +1,202 @@
+//! Records: commits as lines of the journal, and back.
+//!
+//! The fields and their order are in docs/format.md. Nothing here does I/O.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::crc::{self, Crc};
+use crate::event::{Event, RecordedEvent};
+use crate::json::Json;
+use crate::position::Position;
+use crate::revision::Revision;
+use crate::transaction::Write;
+
+/// One line of the journal, without its newline. Borrows from the text it was read from.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Record<'a> {
+    /// The checksum of this line.
+    #[serde(default)]
+    pub crc: Crc,
+    /// The checksum of the line before.
+    pub prev: Crc,
+    /// The place of this commit: 1, 2, 3 …
+    pub seq: u64,
+    /// The first commit that was synced together with this one.
+    pub batch: u64,
+    /// When it was committed.
+    #[serde(with = "microseconds")]
+    pub time: Timestamp,
+    /// The idempotency token.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Cow<'a, str>>,
+    /// Cursors that this commit moves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub acks: BTreeMap<String, Position>,
+    /// What the application sent along.
+    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<&'a RawValue>,
+    /// The events, in order. Before the writes, so that a reader of events may stop early.
+    #[serde(borrow, default)]
+    pub events: Vec<EventRecord<'a>>,
+    /// The documents.
+    #[serde(borrow, default)]
+    pub writes: Vec<WriteRecord<'a>>,
+}
+
+/// An event in a line.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EventRecord<'a> {
+    /// Its type.
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+    /// What it is about.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Cow<'a, str>>,
+    /// Its data.
+    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
+    pub data: Option<&'a RawValue>,
+    /// What goes with it.
+    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<&'a RawValue>,
+}
+
+/// A document in a line.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WriteRecord<'a> {
+    /// The document's key.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// The revision that was replaced, as found when the write was validated.
+    pub was: Option<Revision>,
+    /// The new revision; `None` for a deletion.
+    pub rev: Option<Revision>,
+    /// The new value, compact; absent for a deletion.
+    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
+    pub doc: Option<&'a RawValue>,
+}
+
+impl<'a> EventRecord<'a> {
+    /// The line's form of an event.
+    #[must_use]
+    pub fn of(event: &'a Event) -> Self {
+        Self {
+            kind: Cow::Borrowed(&event.kind),
+            subject: event.subject.as_deref().map(Cow::Borrowed),
+            data: event.data.as_ref().map(Json::raw),
+            meta: event.meta.as_ref().map(Json::raw),
+        }
+    }
+}
+
+impl<'a> WriteRecord<'a> {
+    /// The line's form of a write that replaced `was`.
+    #[must_use]
+    pub fn of(write: &'a Write, was: Option<Revision>) -> Self {
+        Self {
+            key: Cow::Borrowed(write.key.as_str()),
+            was,
+            rev: write.content.as_ref().map(|content| content.revision),
+            doc: write.content.as_ref().map(|content| content.json.raw()),
+        }
+    }
+}
+
+impl Record<'_> {
+    /// Appends this record and its newline; the line's checksum.
+    ///
+    /// `crc` is computed here, whatever the field holds.
+    pub fn encode(&self, buffer: &mut Vec<u8>) -> Crc {
+        let start = buffer.len();
+        if let Err(error) = serde_json::to_writer(&mut *buffer, self) {
+            // Writing to memory does not fail, and every field is a JSON value.
+            unreachable!("a record is always JSON: {error}");
+        }
+        let crc = crc::seal(&mut buffer[start..]);
+        buffer.push(b'\n');
+        crc
+    }
+
+    /// The end of this commit.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        Position::end_of(self.seq)
+    }
+
+    /// The event `idx`, with its place and time.
+    #[must_use]
+    pub fn event(&self, idx: usize, epoch: u32) -> Option<RecordedEvent> {
+        let event = self.events.get(idx)?;
+        Some(RecordedEvent {
+            event: Event {
+                kind: event.kind.to_string(),
+                subject: event.subject.as_deref().map(str::to_owned),
+                data: event.data.map(Json::scanned),
+                meta: event.meta.map(Json::scanned),
+            },
+            position: Position::new(self.seq, u32::try_from(idx).ok()?),
+            epoch,
+            time: self.time,
+            commit_meta: self.meta.map(Json::scanned),
+        })
+    }
+}
+
+/// Reads a line back, newline excluded; what is wrong with it otherwise.
+///
+/// # Errors
+/// The first thing that is wrong, in words.
+pub fn decode(line: &[u8]) -> Result<Record<'_>, String> {
+    if line.iter().all(|byte| is_blank(*byte)) {
+        return Err("nothing stands there".into());
+    }
+    if crc::check(line).is_none() {
+        return Err("the line is cut or its checksum does not match".into());
+    }
+    let record: Record<'_> =
+        serde_json::from_slice(line).map_err(|error| format!("the line is no record: {error}"))?;
+    if record.writes.iter().any(|write| write.rev.is_some() != write.doc.is_some()) {
+        return Err(
+            "a write has a revision without a document, or a document without a revision".into()
+        );
+    }
+    Ok(record)
+}
+
+/// Whether a byte is fill: a newline, or a NUL where a newline was not yet written.
+#[must_use]
+pub fn is_blank(byte: u8) -> bool {
+    byte == b'\n' || byte == 0
+}
+
+/// A field that may be absent; `null` is a value and not the same.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Times to the microsecond, always with six digits: `2026-11-23T08:10:00.123456Z`.
+pub mod microseconds {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// The text form.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{time:.6}"))
+    }
+
+    /// Reads the text form back.
+    ///
+    /// # Errors
+    /// For what is no time.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,351 @@
+//! Recovery: the first to open a store brings it to where its journal says.
+//!
+//! And roll forward, the part of it that any committer does for one that died between journal and head.
+//! Both are idempotent and may be cut at any point.
+
+use crate::core::Core;
+use crate::crc::Crc;
+use crate::cursor;
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, Lock, Mode, Open};
+use crate::head::{Applied, Head};
+use crate::journal::{Expected, Line, Place, Scan, Segments, Stop, read_line, scan};
+use crate::lock::Locked;
+use crate::place;
+use crate::record;
+use crate::redo::{Redo, Same};
+use crate::register::{Register, RegisterWriter};
+
+/// How much is looked at to see that nothing stands behind the head.
+const PEEK_BYTES: usize = 4096;
+
+/// Joins those who have the store open; whoever finds nobody there recovers first.
+///
+/// Everybody gets in under `commit.lock`, so that whoever finds `open.lock` held knows that its holders
+/// got in the same way, and that the store is recovered.
+///
+/// # Errors
+/// What recovery finds and cannot mend.
+pub fn join(core: &Core) -> Result<()> {
+    let mut locked = core.lock.take()?;
+    let path = core.names.open_lock();
+    let open = || core.fs.open(&path, Open::Create(Mode::Private)).context("open", &path);
+    let take = |lock| -> Result<_> {
+        // A fresh descriptor each time: a refused upgrade would lose the lock that is held.
+        let file = open()?;
+        Ok(file.try_lock(lock).context("lock", &path)?.then_some(file))
+    };
+    if let Some(alone) = take(Lock::Exclusive)? {
+        recover(core, &mut locked)?;
+        drop(alone);
+    } else {
+        let head = locked.head()?;
+        check_last_line(core, &head)?;
+        roll_forward(core, &mut locked)?;
+    }
+    let shared = take(Lock::Shared)?.ok_or_else(|| {
+        Error::unusable(
+            core.names.root(),
+            "another program holds `.docbox/open.lock`; end it and try again",
+        )
+    })?;
+    *core.open_lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(shared);
+    Ok(())
+}
+
+/// Brings the store to where its journal says. The caller is alone with it.
+fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
+    let span = tracing::debug_span!("recover", root = %core.names.root().display());
+    let _entered = span.enter();
+    place::clear_spool(&core.documents)?;
+    let head = locked.find_head()?.filter(|head| head.identity == core.identity);
+    if let Some(head) = &head
+        && is_cache_intact(core, head)?
+    {
+        check_last_line(core, head)?;
+        roll_forward(core, locked)?;
+        return Ok(());
+    }
+    redo_all(core, locked, head)
+}
+
+/// Whether the page cache that wrote `head` still stands, so that nothing written was lost.
+pub fn is_cache_intact(core: &Core, head: &Head) -> Result<bool> {
+    let path = core.names.head();
+    let now = core.fs.incarnation(&path).context("look at", &path)?;
+    Ok(head.token.is_some() && head.token == now)
+}
+
+/// A writer goes on from the last line, so it looks at it first.
+fn check_last_line(core: &Core, head: &Head) -> Result<()> {
+    if head.seq == 0 || head.offset == 0 {
+        return Ok(());
+    }
+    let path = core.names.segment(head.segment);
+    let place = Place { segment: head.segment, offset: head.last };
+    let expected = Expected { seq: head.seq, prev: None };
+    let len = head.offset.saturating_sub(head.last);
+    let crc = read_line(&*core.fs, &path, place, len, expected)?;
+    if crc != head.crc {
+        return Err(Error::Corrupt {
+            path,
+            offset: head.last,
+            seq: Some(head.seq),
+            what: "the line is another one than `head` names; restore the file from a backup"
+                .into(),
+        });
+    }
+    Ok(())
+}
+
+/// Everything from `applied` on, once more. The journal is the truth.
+fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<Head>) -> Result<()> {
+    let applied = core.applied()?;
+    let segments = Segments::list(&*core.fs, &core.names)?;
+    let (start, expected) = start_of_redo(&segments, applied.as_ref());
+    let from = applied.as_ref().map_or(0, |applied| applied.seq);
+    let mut redo = Redo::default();
+    let mut head_line = None;
+    let found = scan(&*core.fs, &core.names, start, expected, &mut |record, line| {
+        if record.seq > from {
+            redo.add(record, &core.names.segment(line.place.segment), line.place.offset)?;
+        }
+        if head.as_ref().is_some_and(|head| head.seq == line.seq && head.crc == line.crc) {
+            head_line = Some(line);
+        }
+        Ok(())
+    })?;
+    let claims = claims(core, head.as_ref(), applied.as_ref())?;
+    clear_torn_tail(core, &found, claims)?;
+    // Lines past the head that was found, or all of the last segment where there is none to trust.
+    let durable = head_line
+        .map(|line| Place { segment: line.place.segment, offset: line.place.offset + line.len })
+        .filter(|place| place.segment == found.end.segment)
+        .unwrap_or(Place { segment: found.end.segment, offset: 0 });
+    if segments.newest().is_some() {
+        write_again(core, locked, durable, found.end)?;
+    }
+    redo.apply(&core.documents, Same::Leave)?;
+    let mut head = head_at(core, &found, applied.as_ref());
+    if locked.find_head()?.is_none() {
+        Register::create(&*core.fs, &core.names.head(), &head)?;
+        locked.find_head()?;
+    }
+    head.token = token(core)?;
+    locked.write_head(&head)?;
+    mend_applied(core, applied.as_ref(), &head)?;
+    tracing::info!(
+        seq = head.seq,
+        from,
+        documents = redo.keys().count(),
+        "recovered from the journal"
+    );
+    Ok(())
+}
+
+/// Where the redo begins, and what stands there.
+pub fn start_of_redo(segments: &Segments, applied: Option<&Applied>) -> (Place, Expected) {
+    let oldest = segments.oldest().unwrap_or(1);
+    let next = applied.map_or(oldest, |applied| applied.seq + 1);
+    let segment = segments.holding(next).unwrap_or(oldest);
+    let prev = match applied {
+        _ if segment == 1 => Some(Crc::NONE),
+        Some(applied) if segment == applied.seq + 1 => applied.crc,
+        _ => None,
+    };
+    (Place { segment, offset: 0 }, Expected { seq: segment, prev })
+}
+
+/// The head of a journal that was scanned to its end.
+fn head_at(core: &Core, found: &Scan, applied: Option<&Applied>) -> Head {
+    let mut head = Head::empty(core.identity.clone());
+    head.seq = found.expected.seq - 1;
+    head.segment = found.end.segment;
+    head.offset = found.end.offset;
+    head.last = found.end.offset;
+    if let Some(line) = found.last {
+        head.crc = line.crc;
+        head.time = line.time;
+        if line.place.segment == head.segment {
+            head.last = line.place.offset;
+        }
+    } else if let Some(applied) = applied
+        && applied.seq == head.seq
+    {
+        head.crc = applied.crc.unwrap_or(Crc::NONE);
+        head.time = applied.time;
+    }
+    head
+}
+
+/// By which the next recovery knows this page cache again.
+fn token(core: &Core) -> Result<Option<String>> {
+    let path = core.names.head();
+    core.fs.incarnation(&path).context("look at", &path)
+}
+
+/// `applied` is never ahead of the journal, and always readable.
+fn mend_applied(core: &Core, applied: Option<&Applied>, head: &Head) -> Result<()> {
+    let path = core.names.applied();
+    match applied {
+        Some(applied) if applied.seq <= head.seq => return Ok(()),
+        Some(applied) => tracing::warn!(
+            applied = applied.seq,
+            journal = head.seq,
+            "the journal is older than `applied`: was it copied in use, or restored? Both go on from the journal"
+        ),
+        None => {}
+    }
+    // Everything that the journal still holds was put in place a moment ago, and nothing is synced.
+    let oldest = Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1);
+    let mut value = Applied::up_to(&Head::empty(core.identity.clone()));
+    value.seq = (oldest - 1).min(head.seq);
+    match Register::open(&*core.fs, &path, Open::Write)? {
+        Some(register) => {
+            let mut writer = RegisterWriter::unsynced(register);
+            writer.refresh()?;
+            writer.write(&value)?;
+            writer.sync()
+        }
+        None => Register::create(&*core.fs, &path, &value),
+    }
+}
+
+/// The newest commit that any register of this store vouches for: it had been durable.
+fn claims(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Result<u64> {
+    let mut newest = head.map_or(0, |head| head.seq).max(applied.map_or(0, |applied| applied.seq));
+    for name in cursor::list(&*core.fs, &core.names)? {
+        let value = cursor::peek(&*core.fs, &core.names, &name)?;
+        if let Some(value) = value.filter(|value| value.identity == core.identity) {
+            newest = newest.max(value.claims());
+        }
+    }
+    Ok(newest)
+}
+
+/// Decides what it means that reading stopped: nothing (no more lines), corruption, an older journal
+/// than its registers, or a torn tail of a batch that nobody was told of, which is kept aside.
+fn clear_torn_tail(core: &Core, found: &Scan, claims: u64) -> Result<()> {
+    let seq = found.expected.seq;
+    let path = core.names.segment(found.end.segment);
+    match &found.stop {
+        Stop::Blank => {
+            if claims >= seq {
+                tracing::warn!(
+                    journal = seq - 1,
+                    registers = claims,
+                    "the journal ends before what its registers name: was it copied in use, or restored from an \
+                     older copy? It goes on from where it ends"
+                );
+            }
+            Ok(())
+        }
+        Stop::Unreadable { what, had_been_durable } if *had_been_durable || claims >= seq => {
+            Err(Error::Corrupt {
+                path,
+                offset: found.end.offset,
+                seq: Some(seq),
+                what: format!(
+                    "{what}; this commit had been durable, so nothing from it on is served or written over; \
+                     restore the file from a backup, or keep a copy of the store and look at it with \
+                     `docbox verify`"
+                ),
+            })
+        }
+        Stop::Unreadable { what, .. } => {
+            let file = core.fs.open(&path, Open::Read).context("open", &path)?;
+            let bytes = fs::read_all(&*file).context("read", &path)?;
+            let start = usize::try_from(found.end.offset).unwrap_or(usize::MAX).min(bytes.len());
+            let torn = &bytes[start..];
+            let end =
+                torn.iter().rposition(|byte| !record::is_blank(*byte)).map_or(0, |last| last + 1);
+            let prefix = format!("torn-tail-{seq}.");
+            let kept = place::keep(&*core.fs, &core.names.recovered(), &prefix, &torn[..end])?;
+            tracing::warn!(
+                file = %path.display(),
+                offset = found.end.offset,
+                seq,
+                %what,
+                kept = %kept.display(),
+                "a torn tail of a commit that was never acknowledged: kept aside and cleared"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Writes the lines in `from..end` again and clears what follows them, durably.
+fn write_again(core: &Core, locked: &mut Locked<'_>, from: Place, end: Place) -> Result<()> {
+    let path = core.names.segment(from.segment);
+    let file = core.fs.open(&path, Open::Read).context("open", &path)?;
+    let len = usize::try_from(end.offset - from.offset).unwrap_or(usize::MAX);
+    let mut lines = vec![0; len];
+    let filled = fs::read_full(&*file, &mut lines, from.offset).context("read", &path)?;
+    lines.truncate(filled);
+    // A last line that was cut at its very end gets its newline back.
+    lines.resize(len, b'\n');
+    locked.journal().rewrite(from, &lines)
+}
+
+/// Looks behind the head, and finishes what a dead writer left there: durable, in place, head moved.
+/// Returns the head.
+///
+/// # Errors
+/// [`Error::Blocked`] when a durable commit cannot be put in place, [`Error::Corrupt`].
+pub fn roll_forward(core: &Core, locked: &mut Locked<'_>) -> Result<Head> {
+    let mut head = locked.head()?;
+    if head.identity != core.identity {
+        return Err(Error::Corrupt {
+            path: core.names.head(),
+            offset: 0,
+            seq: None,
+            what: "this register belongs to another store; restore the folder `.docbox` as a whole"
+                .into(),
+        });
+    }
+    let place = Place::after(&*core.fs, &core.names, &head)?;
+    if !anything_at(core, place)? {
+        return Ok(head);
+    }
+    let mut redo = Redo::default();
+    let expected = Expected { seq: head.seq + 1, prev: Some(head.crc) };
+    let found = scan(&*core.fs, &core.names, place, expected, &mut |record, line: Line| {
+        redo.add(record, &core.names.segment(line.place.segment), line.place.offset)
+    })?;
+    let claims = claims(core, Some(&head), core.applied()?.as_ref())?;
+    clear_torn_tail(core, &found, claims)?;
+    write_again(core, locked, place, found.end)?;
+    let Some(last) = found.last else { return Ok(head) };
+    redo.apply(&core.documents, Same::Leave)?;
+    tracing::info!(
+        from = head.seq + 1,
+        to = last.seq,
+        "rolled forward what a writer left behind the head"
+    );
+    head = Head {
+        seq: last.seq,
+        segment: last.place.segment,
+        last: last.place.offset,
+        offset: last.place.offset + last.len,
+        crc: last.crc,
+        time: last.time,
+        token: token(core)?,
+        ..head
+    };
+    locked.write_head(&head)?;
+    core.bell.ring();
+    Ok(head)
+}
+
+/// Whether anything but fill stands at a place. A kill cuts a write from its beginning on, so the first
+/// bytes tell; after a power cut the whole rest is read (see `redo_all`).
+pub fn anything_at(core: &Core, place: Place) -> Result<bool> {
+    let path = core.names.segment(place.segment);
+    let Some(file) = fs::none_if_missing(core.fs.open(&path, Open::Read)).context("open", &path)?
+    else {
+        return Ok(false);
+    };
+    let mut bytes = [0; PEEK_BYTES];
+    let filled = fs::read_full(&*file, &mut bytes, place.offset).context("read", &path)?;
+    Ok(!bytes[..filled].iter().all(|byte| record::is_blank(*byte)))
+}

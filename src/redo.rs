@@ -1,0 +1,145 @@
+//! Redo: putting the documents of journal lines in place again.
+//!
+//! Idempotent, and by the plain path only. The last version of each key counts.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::Path;
+
+use crate::documents::{Documents, Found};
+use crate::error::{Error, Result};
+use crate::json::Json;
+use crate::key::Key;
+use crate::place::{Prepared, set_aside};
+use crate::record::Record;
+use crate::revision::Revision;
+use crate::transaction::Content;
+
+/// The documents of some journal lines.
+#[derive(Debug, Default)]
+pub struct Redo(BTreeMap<Key, Versions>);
+
+/// What some lines say of one document.
+#[derive(Debug)]
+struct Versions {
+    /// Revisions that the lines know: these may be replaced without a trace.
+    known: HashSet<Revision>,
+    /// `None` when the last line deletes it.
+    last: Option<Json>,
+    /// The commit of the last line.
+    seq: u64,
+}
+
+/// How to treat a document that is already as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Same {
+    /// Leave it.
+    Leave,
+    /// Write it anew: a sync of it failed, so its clean pages prove nothing.
+    Rewrite,
+}
+
+impl Redo {
+    /// Adds the writes of a line.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a key that is none.
+    pub fn add(&mut self, record: &Record<'_>, path: &Path, offset: u64) -> Result<()> {
+        for write in &record.writes {
+            let key = Key::from_journal(&write.key).map_err(|error| Error::Corrupt {
+                path: path.to_owned(),
+                offset,
+                seq: Some(record.seq),
+                what: format!("a write has no valid key ({error}); was it made by a newer docbox?"),
+            })?;
+            let versions = self.0.entry(key).or_insert_with(|| Versions {
+                known: HashSet::new(),
+                last: None,
+                seq: 0,
+            });
+            versions.known.extend(write.was);
+            versions.known.extend(write.rev);
+            versions.last = write.doc.map(Json::scanned);
+            versions.seq = record.seq;
+        }
+        Ok(())
+    }
+
+    /// The documents that the lines write, in the order of their keys.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.keys()
+    }
+
+    /// The last version of a document; `None` when the lines do not write it.
+    #[must_use]
+    pub fn last(&self, key: &Key) -> Option<Option<&Json>> {
+        self.0.get(key).map(|versions| versions.last.as_ref())
+    }
+
+    /// Whether the lines write no document.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts every document in place.
+    ///
+    /// # Errors
+    /// [`Error::Blocked`] naming the commit and what is in the way.
+    pub fn apply(&self, documents: &Documents, same: Same) -> Result<()> {
+        for (key, versions) in &self.0 {
+            versions
+                .apply(documents, key, same)
+                .map_err(|error| blocked(documents, key, versions.seq, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Versions {
+    fn apply(&self, documents: &Documents, key: &Key, same: Same) -> Result<()> {
+        let found = documents.read(key)?;
+        let content = self.last.clone().map(Content::new);
+        let wanted = content.as_ref().map(|content| content.file.as_slice());
+        let is_there = found.as_ref().map(|found| found.bytes.as_slice());
+        if is_there == wanted && (same == Same::Leave || wanted.is_none()) {
+            return Ok(());
+        }
+        if let Some(found) = &found
+            && is_there != wanted
+            && !self.known.contains(&found.revision())
+        {
+            self.keep(documents, key, found)?;
+        }
+        let mut prepared = Prepared::new(documents, key, wanted, found.as_ref())?;
+        let put = prepared.put(documents, key);
+        prepared.discard_after(documents, put.is_ok());
+        put
+    }
+
+    /// An edit by hand, or damage: kept aside before it is replaced.
+    fn keep(&self, documents: &Documents, key: &Key, found: &Found) -> Result<()> {
+        let kept = set_aside(documents, key)?;
+        tracing::warn!(
+            %key,
+            revision = %found.revision(),
+            seq = self.seq,
+            kept = %kept.display(),
+            "a document was neither what its commit wrote nor what it replaced: kept aside, then replaced"
+        );
+        Ok(())
+    }
+}
+
+/// What stands in the way of a durable commit.
+pub fn blocked(documents: &Documents, key: &Key, seq: u64, error: Error) -> Error {
+    match error {
+        Error::Io { path, source, .. } => Error::Blocked { seq, path, source },
+        Error::Blocked { .. } => error,
+        other => Error::Blocked {
+            seq,
+            path: documents.names().document(key),
+            source: io::Error::other(other.to_string()),
+        },
+    }
+}

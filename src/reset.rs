@@ -1,0 +1,86 @@
+//! Reset: telling a subscription where to go on.
+//!
+//! The request is durable in the definition before anything else happens; the consumer obeys it, be it
+//! one that runs now, the next one, or this call when nobody holds the subscription.
+
+use crate::core::Core;
+use crate::cursor::{self, CursorValue};
+use crate::definition::{Definition, Order, ResetRequest};
+use crate::error::{Context, Error, Result};
+use crate::filter::Globs;
+use crate::fs::{self, Lock, Open};
+use crate::names;
+use crate::position::Position;
+use crate::recovery::roll_forward;
+use crate::register::{Register, RegisterWriter};
+use crate::retry::RetryPolicy;
+use crate::start::{Start, resolve};
+
+/// Makes a subscription go on from elsewhere. The position that comes next.
+///
+/// # Errors
+/// [`Error::NoSubscription`], [`Error::Compacted`], [`Error::Invalid`].
+pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
+    core.check_writable()?;
+    names::check_subscription(name)?;
+    let register = core.names.cursor(name);
+    if fs::stat_if_there(&*core.fs, &register).context("look at", &register)?.is_none() {
+        return Err(Error::NoSubscription { name: name.to_owned() });
+    }
+    let mut locked = core.lock.take()?;
+    let head = roll_forward(core, &mut locked)?;
+    let next = resolve(core, to, &head)?;
+    let mut definition =
+        Definition::read(&*core.fs, &core.names, name)?.unwrap_or_else(|| Definition {
+            name: name.to_owned(),
+            filter: Globs::default(),
+            order: Order::Total,
+            retry: RetryPolicy::default(),
+            reset: None,
+        });
+    let obeyed = cursor::peek(&*core.fs, &core.names, name)?.map_or(0, |value| value.generation);
+    let last = definition.reset.map_or(0, |request| request.generation).max(obeyed);
+    let request = ResetRequest { generation: last + 1, next, folded: head.seq };
+    definition.reset = Some(request);
+    definition.write(&*core.fs, &core.names)?;
+    let lock = cursor::open_lock(&*core.fs, &core.names, name)?;
+    let path = core.names.cursor_lock(name);
+    if lock.try_lock(Lock::Exclusive).context("lock", &path)? {
+        obey_alone(core, name, request)?;
+    }
+    // Wakes a consumer in another process: it watches `head`.
+    locked.write_head(&head)?;
+    core.bell.ring();
+    tracing::info!(subscription = name, next = %next, "reset");
+    Ok(next)
+}
+
+/// Writes the cursor itself, since nobody holds it. It may be damaged, or another store's.
+fn obey_alone(core: &Core, name: &str, request: ResetRequest) -> Result<()> {
+    let path = core.names.cursor(name);
+    let value = request.cursor(core);
+    let Some(register) = Register::<CursorValue>::open(&*core.fs, &path, Open::Write)? else {
+        return Register::create(&*core.fs, &path, &value);
+    };
+    let (mut writer, found) = RegisterWriter::take_over(register)?;
+    if found.is_none() {
+        return Register::create(&*core.fs, &path, &value);
+    }
+    writer.write(&value)?;
+    writer.sync()
+}
+
+impl ResetRequest {
+    /// The cursor that has obeyed this request.
+    #[must_use]
+    pub fn cursor(&self, core: &Core) -> CursorValue {
+        CursorValue {
+            identity: core.identity.clone(),
+            next: self.next,
+            folded: self.folded,
+            generation: self.generation,
+            pid: None,
+            attempt: 0,
+        }
+    }
+}

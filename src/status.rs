@@ -1,0 +1,181 @@
+//! Status: how a store is, from its files alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::core::Core;
+use crate::cursor;
+use crate::definition::Definition;
+use crate::documents::Found;
+use crate::error::{Context, Result};
+use crate::filter::{Filter, Globs};
+use crate::journal::{Reader, Segments};
+use crate::key::Key;
+use crate::position::Position;
+
+/// How a store is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The store's id.
+    pub store: String,
+    /// Which of its lives.
+    pub epoch: u32,
+    /// Where it lies.
+    pub root: String,
+    /// The newest commit that is durable and in place.
+    pub head: u64,
+    /// The newest commit whose documents are durable in the folder.
+    pub applied: Option<u64>,
+    /// The first commit that the journal still holds.
+    pub oldest: u64,
+    /// Files of the journal.
+    pub segments: usize,
+    /// Their bytes, fill included.
+    pub journal_bytes: u64,
+    /// Documents in the folder.
+    pub documents: usize,
+    /// How documents are put in place: `rename`.
+    pub path: &'static str,
+    /// Documents that differ from what was last committed, as far as the journal is kept.
+    pub drift: usize,
+    /// Documents that were never committed, as far as the journal is kept.
+    pub never_committed: usize,
+    /// `*.json` files whose name is no key's name.
+    pub strays: usize,
+    /// Every subscription.
+    pub subscriptions: Vec<SubscriptionStatus>,
+}
+
+/// How a subscription is.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubscriptionStatus {
+    /// Its name.
+    pub name: String,
+    /// The last position that is settled; `None` when its cursor cannot be read.
+    pub position: Option<Position>,
+    /// How many events that it wants are not settled.
+    pub lag_events: u64,
+    /// How old the oldest of them is, in seconds.
+    pub lag_age_s: Option<f64>,
+    /// How often the event after `position` was handed over already.
+    pub attempt: u32,
+    /// The process of its consumer; `None` when nobody consumes it.
+    pub pid: Option<u32>,
+    /// Which types it wants, as it was last opened.
+    pub types: Vec<String>,
+    /// Which subjects it wants.
+    pub subjects: Vec<String>,
+    /// What is wrong with it, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Status {
+    pub(crate) fn of(core: &Core) -> Result<Self> {
+        let head = core.head()?;
+        let segments = Segments::list(&*core.fs, &core.names)?;
+        let mut journal_bytes = 0;
+        for first in segments.firsts() {
+            let path = core.names.segment(*first);
+            journal_bytes += core.fs.stat(&path).context("look at", &path)?.len;
+        }
+        let oldest = segments.oldest().unwrap_or(1);
+        let mut committed = BTreeMap::new();
+        let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), oldest);
+        while let Some(record) = reader.read(&head)? {
+            for write in &record.writes {
+                committed.insert(Key::from_journal(&write.key)?, write.rev);
+            }
+        }
+        let listing = core.documents.list("")?;
+        let mut drift = 0;
+        for (key, revision) in &committed {
+            let found = core.documents.read(key)?.as_ref().map(Found::revision);
+            drift += usize::from(found != *revision);
+        }
+        Ok(Self {
+            store: core.identity.store.clone(),
+            epoch: core.identity.epoch,
+            root: core.names.root().display().to_string(),
+            head: head.seq,
+            applied: core.applied()?.map(|applied| applied.seq),
+            oldest,
+            segments: segments.firsts().len(),
+            journal_bytes,
+            documents: listing.keys.len(),
+            path: "rename",
+            drift,
+            never_committed: listing
+                .keys
+                .iter()
+                .filter(|key| !committed.contains_key(*key))
+                .count(),
+            strays: listing.strays.len(),
+            subscriptions: SubscriptionStatus::all(core)?,
+        })
+    }
+}
+
+impl SubscriptionStatus {
+    pub(crate) fn all(core: &Core) -> Result<Vec<Self>> {
+        let names = cursor::list(&*core.fs, &core.names)?;
+        names.into_iter().map(|name| Self::of(core, name)).collect()
+    }
+
+    fn of(core: &Core, name: String) -> Result<Self> {
+        let mut error = None;
+        let definition =
+            Definition::read(&*core.fs, &core.names, &name).unwrap_or_else(|unreadable| {
+                error = Some(unreadable.to_string());
+                None
+            });
+        let Globs { types, subjects } =
+            definition.map(|definition| definition.filter).unwrap_or_default();
+        let value = cursor::peek(&*core.fs, &core.names, &name)?;
+        let head = core.head()?;
+        let mut status = Self {
+            position: value.as_ref().map(|value| value.next.before()),
+            lag_events: 0,
+            lag_age_s: None,
+            attempt: value.as_ref().map_or(0, |value| value.attempt),
+            pid: cursor::consumer(&*core.fs, &core.names, &name)?,
+            types,
+            subjects,
+            error,
+            name,
+        };
+        let checked = value.ok_or_else(|| cursor::unreadable(&status.name)).and_then(|value| {
+            cursor::check(&status.name, &value, &core.identity, &head).map(|()| value)
+        });
+        match checked {
+            Ok(value) => status.measure_lag(core, value.next, &head)?,
+            Err(unusable) => status.error = Some(unusable.to_string()),
+        }
+        Ok(status)
+    }
+
+    fn measure_lag(&mut self, core: &Core, next: Position, head: &crate::head::Head) -> Result<()> {
+        let globs = Globs { types: self.types.clone(), subjects: self.subjects.clone() };
+        let filter = Filter::new(&globs)?;
+        let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), next.seq);
+        let mut oldest: Option<Timestamp> = None;
+        while let Some(record) = reader.read(head)? {
+            let from = if record.seq == next.seq { next.idx as usize } else { 0 };
+            let unsettled = record.events.iter().skip(from);
+            let wanted = unsettled
+                .filter(|event| filter.matches(&event.kind, event.subject.as_deref()))
+                .count();
+            if wanted > 0 {
+                self.lag_events += wanted as u64;
+                oldest.get_or_insert(record.time);
+            }
+        }
+        self.lag_age_s = oldest.map(|oldest| {
+            (Timestamp::now() - oldest).total(jiff::Unit::Second).unwrap_or(0.0).max(0.0)
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,461 @@
+//! Stores: the door to everything.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::checkpoint::checkpoint;
+use crate::commit::{Commit, commit};
+use crate::core::{Core, Opening};
+use crate::creation;
+use crate::document::Document;
+use crate::error::{Context, Error, Result};
+use crate::event::Event;
+use crate::events::Events;
+use crate::fs::{self, Fs, Mode, OsFs};
+use crate::housekeeping;
+use crate::identity::Identity;
+use crate::key::Key;
+use crate::limits::Limits;
+use crate::names::Names;
+use crate::opening::SubscriptionBuilder;
+use crate::position::Position;
+use crate::read_only;
+use crate::recovery;
+use crate::reset::reset;
+use crate::start::Start;
+use crate::status::{Status, SubscriptionStatus};
+use crate::transaction::Transaction;
+use crate::verify::{Report, verify};
+use crate::view::{self, View};
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a store is opened with them"]
+pub struct Options {
+    create: bool,
+    housekeeping: bool,
+    limits: Limits,
+    fs: Arc<dyn Fs>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { create: true, housekeeping: true, limits: Limits::default(), fs: Arc::new(OsFs) }
+    }
+}
+
+impl Options {
+    /// Whether a store is made where there is none; it is, unless said otherwise.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Another disk, for tests.
+    #[doc(hidden)]
+    pub fn disk(mut self, fs: Arc<dyn Fs>) -> Self {
+        self.fs = fs;
+        self
+    }
+
+    /// Other sizes and ages, for tests.
+    #[doc(hidden)]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether a thread keeps house, for tests.
+    #[doc(hidden)]
+    pub fn housekeeping(mut self, housekeeping: bool) -> Self {
+        self.housekeeping = housekeeping;
+        self
+    }
+
+    /// Opens the store in a folder; the first to open it recovers it.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] when there is none and none is to be made, or it has another format;
+    /// [`Error::Corrupt`] when recovery finds damage; [`Error::Blocked`] when it cannot put a document
+    /// in place; what the disk says.
+    pub fn open(self, folder: impl AsRef<Path>) -> Result<Store> {
+        let (names, identity) = self.find(folder.as_ref(), self.create)?;
+        let Self { housekeeping, limits, fs, .. } = self;
+        let core = Core::new(Opening { fs, names, identity, limits, read_only: false })?;
+        core.check_locks()?;
+        recovery::join(&core)?;
+        Store::start(core, housekeeping)
+    }
+
+    /// Opens the store in a folder without writing anything, as it stands.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub fn open_read_only(self, folder: impl AsRef<Path>) -> Result<Store> {
+        let (names, identity) = self.find(folder.as_ref(), false)?;
+        let Self { limits, fs, .. } = self;
+        let mut core = Core::new(Opening { fs, names, identity, limits, read_only: true })?;
+        core.unapplied = read_only::unapplied(&core)?;
+        Store::start(core, false)
+    }
+
+    fn find(&self, folder: &Path, create: bool) -> Result<(Names, Identity)> {
+        let fs = &*self.fs;
+        let folder = std::path::absolute(folder).context("find", folder)?;
+        if create {
+            make_folders(fs, &folder)?;
+        }
+        let root = fs::none_if_missing(fs.canonical(&folder)).context("find", &folder)?;
+        let no_store = |what: &str| {
+            let hint = format!("{what}; make a store with `docbox init {}`", folder.display());
+            Error::unusable(&folder, hint)
+        };
+        let root = root.ok_or_else(|| no_store("there is no such folder"))?;
+        let names = Names::new(root);
+        if let Some(store) = creation::read(fs, &names)? {
+            return Ok((names, store.identity));
+        }
+        let home = names.home();
+        let entries = fs::none_if_missing(fs.read_dir(&home)).context("list", &home)?;
+        if entries.is_some_and(|entries| !entries.is_empty()) {
+            return Err(Error::unusable(
+                &folder,
+                "its `.docbox` has no `store.json`; restore it from a backup, or move `.docbox` away",
+            ));
+        }
+        if !create {
+            return Err(no_store("there is no store in this folder"));
+        }
+        creation::create(fs, &names)?;
+        let store =
+            creation::read(fs, &names)?.ok_or_else(|| no_store("it vanished while it was made"))?;
+        Ok((names, store.identity))
+    }
+}
+
+/// A store: documents in a folder, and the journal of all that ever happened to them.
+///
+/// Cheap to clone; all clones are one open store. The last clone that is dropped leaves it as a kill
+/// would, which loses nothing; [`Store::close`] leaves nothing to redo.
+///
+/// ```
+/// use docbox::{Event, Store, Transaction};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let folder = folder.path();
+/// let store = Store::open(folder)?;
+/// let commit = store.commit(
+///     Transaction::new()
+///         .put("agents/jake", &serde_json::json!({"state": "working"}))?
+///         .emit(Event::bare("AgentSpawned").subject("agents/jake")),
+/// )?;
+/// assert_eq!(commit.seq(), 1);
+/// assert_eq!(std::fs::read(folder.join("agents/jake.json")).unwrap(), b"{\n  \"state\": \"working\"\n}\n");
+/// store.close()?;
+/// # Ok::<(), docbox::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle {
+    core: Arc<Core>,
+    housekeeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Nothing that can fail: it only tells the thread.
+        self.core.stopping.stop();
+    }
+}
+
+impl Store {
+    /// Opens the store in a folder, and makes it when there is none.
+    ///
+    /// # Errors
+    /// See [`Options::open`].
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(folder)
+    }
+
+    /// Opens the store in a folder without writing anything.
+    ///
+    /// # Errors
+    /// See [`Options::open_read_only`].
+    pub fn open_read_only(folder: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open_read_only(folder)
+    }
+
+    /// More ways to open a store.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    fn start(core: Core, housekeeping: bool) -> Result<Self> {
+        let core = Arc::new(core);
+        let kept = Arc::clone(&core);
+        let housekeeper = housekeeping
+            .then(|| {
+                thread::Builder::new()
+                    .name("docbox-housekeeping".into())
+                    .spawn(move || housekeeping::keep(&kept))
+                    .context("start a thread for", core.names.root())
+            })
+            .transpose()?;
+        Ok(Self(Arc::new(Handle { core, housekeeper: Mutex::new(housekeeper) })))
+    }
+
+    /// The store's folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.core().names.root()
+    }
+
+    /// The store's id: a UUID.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.core().identity.store
+    }
+
+    /// Whether it was opened for reading only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.core().read_only
+    }
+
+    /// Makes a transaction a commit. `Ok`: it survives a power cut, every program sees its documents,
+    /// and its events will be delivered. `Err`: it will never appear, except with [`Error::InDoubt`].
+    ///
+    /// # Errors
+    /// [`Error::Conflict`], [`Error::Invalid`], [`Error::InDoubt`], [`Error::Blocked`],
+    /// [`Error::Unusable`], what the disk says.
+    pub fn commit(&self, transaction: Transaction) -> Result<Commit> {
+        commit(self.core(), transaction)
+    }
+
+    /// A document, parsed; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Json`] when the file is no JSON, or no `T`; what the disk says.
+    pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<str>) -> Result<Option<Document<T>>> {
+        View::new(self.core()).get(key)
+    }
+
+    /// A document's exact bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn get_bytes(&self, key: impl AsRef<str>) -> Result<Option<Vec<u8>>> {
+        View::new(self.core()).get_bytes(key)
+    }
+
+    /// The keys of all documents that begin with `prefix` (of the key's text), sorted by their bytes.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Key>> {
+        View::new(self.core()).list(prefix)
+    }
+
+    /// Looks at several documents as of one commit. `look` may be called more than once; what it
+    /// returned last counts. It must not commit.
+    ///
+    /// # Errors
+    /// What `look` says; what the disk says.
+    pub fn read<R>(&self, look: impl FnMut(&View<'_>) -> Result<R>) -> Result<R> {
+        view::read(self.core(), look)
+    }
+
+    /// Reads a document, lets `change` change it, and commits it together with the events that `change`
+    /// returns, if nobody wrote it meanwhile; else again. `None` when there is no such document.
+    ///
+    /// Fields that `T` does not know are lost: keep them with `#[serde(flatten)]`, or take a
+    /// `serde_json::Value`.
+    ///
+    /// # Errors
+    /// As [`Store::get`] and [`Store::commit`], except [`Error::Conflict`].
+    pub fn update<T, E>(
+        &self,
+        key: impl AsRef<str>,
+        mut change: impl FnMut(&mut T) -> E,
+    ) -> Result<Option<Commit>>
+    where
+        T: DeserializeOwned + Serialize,
+        E: Emitted,
+    {
+        let key = key.as_ref();
+        loop {
+            let Some(Document { mut value, revision }) = self.get::<T>(key)? else {
+                return Ok(None);
+            };
+            let events = change(&mut value).events()?;
+            let transaction = Transaction::new().put_if(key, revision, &value)?;
+            match self.commit(events.into_iter().fold(transaction, Transaction::emit)) {
+                Err(Error::Conflict { .. }) => {}
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    /// A subscription, to be opened.
+    pub fn subscribe(&self, name: impl Into<String>) -> SubscriptionBuilder {
+        SubscriptionBuilder::new(self.clone(), name.into())
+    }
+
+    /// A look at the events, without a cursor.
+    ///
+    /// # Errors
+    /// [`Error::Compacted`], [`Error::Invalid`] for a start beyond the head.
+    pub fn events(&self, start: Start) -> Result<Events> {
+        Events::new(self.clone(), start)
+    }
+
+    /// Makes a subscription go on from elsewhere; a consumer that runs now goes there at once. What is
+    /// settled then, that is: the position after which it goes on.
+    ///
+    /// # Errors
+    /// [`Error::NoSubscription`], [`Error::Compacted`], [`Error::Invalid`].
+    pub fn reset(&self, subscription: &str, to: Start) -> Result<Position> {
+        reset(self.core(), subscription, to).map(Position::before)
+    }
+
+    /// Every subscription: how far it is, and who consumes it.
+    ///
+    /// # Errors
+    /// What the disk says; [`Error::Corrupt`].
+    pub fn subscriptions(&self) -> Result<Vec<SubscriptionStatus>> {
+        SubscriptionStatus::all(self.core())
+    }
+
+    /// How the store is.
+    ///
+    /// # Errors
+    /// What the disk says; [`Error::Corrupt`].
+    pub fn status(&self) -> Result<Status> {
+        Status::of(self.core())
+    }
+
+    /// Reads everything and says what is wrong.
+    ///
+    /// # Errors
+    /// What the disk says. Damage is in the report.
+    pub fn verify(&self) -> Result<Report> {
+        verify(self.core(), &mut |_| {})
+    }
+
+    /// [`Store::verify`], telling as it goes how many bytes of the journal and how many documents are read.
+    ///
+    /// # Errors
+    /// As [`Store::verify`].
+    pub fn verify_with(&self, progress: &mut dyn FnMut(u64)) -> Result<Report> {
+        verify(self.core(), progress)
+    }
+
+    /// Makes the documents durable in the folder and moves `applied`, as the store does of itself from
+    /// time to time. `false` when another process is at it, or there is nothing to do.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn checkpoint(&self) -> Result<bool> {
+        self.core().check_writable()?;
+        checkpoint(self.core())
+    }
+
+    /// Syncs what is not durable yet in the folder, so that the next open has nothing to redo, and
+    /// closes the store for all clones. Those who wait for events are woken.
+    ///
+    /// # Errors
+    /// What the disk says; the store is closed all the same, as by a kill.
+    pub fn close(&self) -> Result<()> {
+        let core = self.core();
+        if core.is_closed() {
+            return Ok(());
+        }
+        core.stopping.stop();
+        let housekeeper = self.0.housekeeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(housekeeper) = housekeeper {
+            housekeeper.join().map_err(|_| {
+                Error::unusable(
+                    core.names.root(),
+                    "the housekeeping thread panicked; open the store anew",
+                )
+            })?;
+        }
+        let left = if core.read_only {
+            Ok(())
+        } else {
+            housekeeping::sync_cursors(core).and_then(|()| checkpoint(core).map(|_| ()))
+        };
+        core.close();
+        core.release();
+        left
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.0.core
+    }
+}
+
+/// What the closure of [`Store::update`] may return: nothing, an event, or several.
+pub trait Emitted {
+    /// The events to emit.
+    ///
+    /// # Errors
+    /// What making them said.
+    fn events(self) -> Result<Vec<Event>>;
+}
+
+impl Emitted for () {
+    fn events(self) -> Result<Vec<Event>> {
+        Ok(Vec::new())
+    }
+}
+
+impl Emitted for Event {
+    fn events(self) -> Result<Vec<Event>> {
+        Ok(vec![self])
+    }
+}
+
+impl Emitted for Option<Event> {
+    fn events(self) -> Result<Vec<Event>> {
+        Ok(self.into_iter().collect())
+    }
+}
+
+impl Emitted for Vec<Event> {
+    fn events(self) -> Result<Vec<Event>> {
+        Ok(self)
+    }
+}
+
+impl<E: Emitted> Emitted for Result<E> {
+    fn events(self) -> Result<Vec<Event>> {
+        self?.events()
+    }
+}
+
+/// Makes a folder and whatever is missing above it.
+fn make_folders(fs: &dyn Fs, folder: &Path) -> Result<()> {
+    let mut missing: Vec<PathBuf> = Vec::new();
+    let mut at = Some(folder);
+    while let Some(path) = at {
+        if fs::stat_if_there(fs, path).context("look at", path)?.is_some() {
+            break;
+        }
+        missing.push(path.to_owned());
+        at = path.parent();
+    }
+    for path in missing.iter().rev() {
+        match fs.create_dir(path, Mode::Shared) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.context("make the folder", path)?,
+        }
+        fs.sync_dir(fs::parent(path)).context("sync the folder", fs::parent(path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Views: several documents as of one moment.
+
+use serde::de::DeserializeOwned;
+
+use crate::core::Core;
+use crate::document::Document;
+use crate::documents::Found;
+use crate::error::{Context as _, Result};
+use crate::journal::Place;
+use crate::json::Json;
+use crate::key::Key;
+use crate::recovery::{anything_at, roll_forward};
+use crate::transaction::Content;
+
+/// How often a look is taken without the lock.
+const TRIES: usize = 5;
+
+/// The documents of a store.
+#[derive(Debug)]
+pub struct View<'a> {
+    core: &'a Core,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(core: &'a Core) -> Self {
+        Self { core }
+    }
+
+    /// A document, parsed; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Json`](crate::Error::Json) when the file is no JSON, or no `T`; what the disk says.
+    pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<str>) -> Result<Option<Document<T>>> {
+        let key = Key::new(key)?;
+        let Some(found) = self.read(&key)? else { return Ok(None) };
+        let revision = found.revision();
+        let value = Json::parse(&found.bytes)
+            .and_then(|json| json.to())
+            .map_err(|error| in_file(self.core, &key, error))?;
+        Ok(Some(Document { value, revision }))
+    }
+
+    /// A document's exact bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn get_bytes(&self, key: impl AsRef<str>) -> Result<Option<Vec<u8>>> {
+        Ok(self.read(&Key::new(key)?)?.map(|found| found.bytes))
+    }
+
+    /// The keys of all documents that begin with `prefix`, sorted by their bytes.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Key>> {
+        self.core.check_open()?;
+        let mut keys = self.core.documents.list(prefix)?.keys;
+        if let Some(unapplied) = &self.core.unapplied {
+            keys.retain(|key| unapplied.last(key).is_none());
+            let written = unapplied.keys().filter(|key| {
+                key.as_str().starts_with(prefix) && matches!(unapplied.last(key), Some(Some(_)))
+            });
+            keys.extend(written.cloned());
+            keys.sort_unstable();
+        }
+        Ok(keys)
+    }
+
+    fn read(&self, key: &Key) -> Result<Option<Found>> {
+        self.core.check_open()?;
+        if let Some(last) = self.core.unapplied.as_ref().and_then(|unapplied| unapplied.last(key)) {
+            let path = self.core.names.journal();
+            let stat = self.core.fs.stat(&path).context("look at", &path)?;
+            return Ok(last.map(|json| Found { bytes: Content::new(json.clone()).file, stat }));
+        }
+        self.core.documents.read(key)
+    }
+}
+
+/// Looks at several documents as of one commit: `look` may be called more than once, and what it
+/// returned last is what counts.
+///
+/// # Errors
+/// What `look` says; what the disk says.
+pub fn read<R>(core: &Core, mut look: impl FnMut(&View<'_>) -> Result<R>) -> Result<R> {
+    let view = View::new(core);
+    for _ in 0..TRIES {
+        let Some(before) = quiet(core)? else { continue };
+        let result = look(&view);
+        if quiet(core)? == Some(before) {
+            return result;
+        }
+    }
+    if core.read_only {
+        return look(&view);
+    }
+    let mut locked = core.lock.take()?;
+    roll_forward(core, &mut locked)?;
+    locked.reading(|| look(&view))
+}
+
+/// The head, when nothing stands behind it: nobody is putting documents in place.
+fn quiet(core: &Core) -> Result<Option<u64>> {
+    let head = core.head()?;
+    let busy = anything_at(core, Place::after(&*core.fs, &core.names, &head)?)?;
+    Ok((!busy).then_some(head.seq))
+}
+
+/// Says in which file a JSON error is.
+fn in_file(core: &Core, key: &Key, error: crate::error::Error) -> crate::error::Error {
+    match error {
+        crate::error::Error::Json { line, column, what } => crate::error::Error::Json {
+            line,
+            column,
+            what: format!("{what} (in {})", core.names.document(key).display()),
+        },
+        other => other,
+    }
+}
