@@ -11,6 +11,7 @@ use crate::documents::Found;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::journal::Place;
+use crate::json::Json;
 use crate::key::Key;
 use crate::place::Prepared;
 use crate::record::{EventRecord, Record, WriteRecord};
@@ -171,7 +172,7 @@ impl<'a> Batch<'a> {
             time: self.time,
             token: transaction.token.as_deref().map(Into::into),
             acks: transaction.acks.clone(),
-            meta: transaction.meta.as_ref().map(|meta| meta.raw()),
+            meta: transaction.meta.as_ref().map(Json::raw),
             events: transaction.events.iter().map(EventRecord::of).collect(),
             writes: transaction
                 .writes

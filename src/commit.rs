@@ -40,7 +40,8 @@ impl Commit {
     /// The new revision of a document that it wrote; `None` for one that it deleted or did not write.
     #[must_use]
     pub fn revision(&self, key: &str) -> Option<Revision> {
-        self.revisions.iter().find(|(written, _)| written.as_str() == key)?.1
+        let key = Key::new(key).ok()?;
+        self.revisions.iter().find(|(written, _)| *written == key)?.1
     }
 
     /// Every document that it wrote, in the order of the transaction; `None` for a deletion.

@@ -1,14 +1,14 @@
 //! What every part of an open store shares.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::bell::Bell;
 use crate::commit::Queue;
 use crate::cursor::Cursor;
 use crate::documents::Documents;
-use crate::error::{Context, Error, Result};
-use crate::fs::{self, File, Fs, Open};
+use crate::error::{Error, Result};
+use crate::fs::{File, Fs, Open};
 use crate::head::{Applied, Head};
 use crate::identity::Identity;
 use crate::limits::Limits;
@@ -36,8 +36,8 @@ pub struct Core {
     /// For a store that is only read and that nobody recovered: what its journal says beyond `applied`.
     pub unapplied: Option<Redo>,
     pub read_only: bool,
-    /// Cursors that the background thread syncs.
-    pub cursors: Mutex<Vec<Weak<Mutex<Cursor>>>>,
+    /// Cursors that the background thread syncs; those of dropped subscriptions until it has.
+    pub cursors: Mutex<Vec<Arc<Mutex<Cursor>>>>,
     /// Raised when the last handle of this process is dropped.
     pub stopping: Stopping,
     closed: AtomicBool,
@@ -97,13 +97,11 @@ impl Core {
                 .into(),
         }
         };
-        let register = match self.head.get() {
-            Some(register) => register,
-            None => {
-                let opened =
-                    Register::open(&*self.fs, &path, Open::Read)?.ok_or_else(unreadable)?;
-                self.head.get_or_init(|| opened)
-            }
+        let register = if let Some(register) = self.head.get() {
+            register
+        } else {
+            let opened = Register::open(&*self.fs, &path, Open::Read)?.ok_or_else(unreadable)?;
+            self.head.get_or_init(|| opened)
         };
         register.read()?.ok_or_else(unreadable)
     }
@@ -159,26 +157,5 @@ impl Core {
     /// Gives the open store back: the next to open it finds nobody there.
     pub fn release(&self) {
         *self.open_lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Refuses a filesystem whose locks do not exclude.
-    ///
-    /// # Errors
-    /// [`Error::Unusable`].
-    pub fn check_locks(&self) -> Result<()> {
-        let path = self.names.checkpoint_lock();
-        let open = || self.fs.open(&path, Open::Write).context("open", &path);
-        let (one, other) = (open()?, open()?);
-        let lock = |file: &Arc<dyn File>| {
-            file.try_lock(fs::Lock::Exclusive).context("try the lock of", &path)
-        };
-        if lock(&one)? && lock(&other)? {
-            return Err(Error::unusable(
-                self.names.root(),
-                "this filesystem lets two holders have one lock, so that no two programs could share the store; \
-                 put the store on a local filesystem",
-            ));
-        }
-        Ok(())
     }
 }

@@ -96,10 +96,12 @@ impl Cursor {
         self.writer.sync()
     }
 
-    /// Whether it moved since the last sync.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.writer.is_dirty()
+    /// Makes it durable without writing anything: for a cursor that may have another consumer by now.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn sync_as_is(&self) -> Result<()> {
+        self.writer.sync_as_is()
     }
 }
 

@@ -79,6 +79,7 @@ impl Delivery {
     }
 
     /// It failed: it comes again after the backoff of the retry policy. How long that is.
+    #[expect(clippy::must_use_candidate, reason = "the pause is for those who want to know")]
     pub fn nack(mut self, why: &str) -> Duration {
         self.settled = true;
         self.back_off(why)

@@ -18,8 +18,12 @@ use std::sync::Arc;
 
 use crate::error::{Context, Result};
 
+/// What the names of files begin with that are to replace another and were not renamed yet.
+pub const HALF_MADE: &str = ".new-";
+
 /// The calls on paths. All paths are absolute; none of these calls follows a symbolic link in the last
 /// component, except [`Fs::canonical`].
+#[expect(clippy::missing_errors_doc, reason = "each returns what the system said")]
 pub trait Fs: fmt::Debug + Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
@@ -62,6 +66,7 @@ pub trait Fs: fmt::Debug + Send + Sync {
 }
 
 /// The calls on an open file. Closing it gives back whatever lock it holds.
+#[expect(clippy::missing_errors_doc, reason = "each returns what the system said")]
 pub trait File: fmt::Debug + Send + Sync {
     /// Reads at an offset; fewer bytes than asked for, and 0 at the end.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -160,6 +165,9 @@ impl Stat {
 }
 
 /// Reads a file from its beginning to its end.
+///
+/// # Errors
+/// What the disk says.
 pub fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
     let len = usize::try_from(file.stat()?.len).map_err(io::Error::other)?;
     // One byte more than the length, so that a file which did not grow is read in two calls.
@@ -179,6 +187,9 @@ pub fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
 }
 
 /// Fills `buf` as far as the file goes; how many bytes it got.
+///
+/// # Errors
+/// What the disk says.
 pub fn read_full(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buf.len() {
@@ -200,6 +211,9 @@ fn read_some(file: &dyn File, buf: &mut [u8], offset: u64) -> io::Result<usize> 
 }
 
 /// Writes all of `bytes` at an offset.
+///
+/// # Errors
+/// What the disk says.
 pub fn write_all(file: &dyn File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write_at(bytes, offset) {
@@ -223,7 +237,7 @@ pub fn write_all(file: &dyn File, mut bytes: &[u8], mut offset: u64) -> io::Resu
 pub fn replace_durably(fs: &dyn Fs, path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = parent(path);
     let (temp, file) =
-        fs.create_temp(dir, ".new-", Mode::Private).context("make a file in", dir)?;
+        fs.create_temp(dir, HALF_MADE, Mode::Private).context("make a file in", dir)?;
     let written = write_all(&*file, bytes, 0)
         .and_then(|()| file.sync_data())
         .context("write", &temp)

@@ -73,9 +73,8 @@ impl Round {
     }
 
     fn is_checkpoint_due(&self, core: &Core, head: &Head) -> bool {
-        let Some(last) = &self.checkpointed else {
-            return self.moved.elapsed() >= core.limits.checkpoint_idle;
-        };
+        // What others left undone counts from the first look on.
+        let Some(last) = &self.checkpointed else { return true };
         if last.seq == head.seq {
             return false;
         }
@@ -90,17 +89,26 @@ impl Round {
 }
 
 /// Makes the cursors of this process durable that moved since.
+///
+/// # Errors
+/// What the disk says; it is tried again.
 pub fn sync_cursors(core: &Core) -> Result<()> {
-    let mut result = Ok(());
     let mut cursors = core.cursors.lock().unwrap_or_else(PoisonError::into_inner);
-    cursors.retain(|cursor| cursor.strong_count() > 0);
-    let alive: Vec<_> = cursors.iter().filter_map(std::sync::Weak::upgrade).collect();
+    let held = std::mem::take(&mut *cursors);
     drop(cursors);
-    for cursor in alive {
-        let mut cursor = cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        if cursor.is_dirty() {
-            result = result.and(cursor.sync());
+    let mut result = Ok(());
+    let mut keep = Vec::new();
+    for cursor in held {
+        // Nobody but this list: the subscription was dropped, and another consumer may have it by now.
+        let is_left = Arc::strong_count(&cursor) == 1;
+        let mut guard = cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let synced = if is_left { guard.sync_as_is() } else { guard.sync() };
+        drop(guard);
+        if !is_left {
+            keep.push(cursor);
         }
+        result = result.and(synced);
     }
+    core.cursors.lock().unwrap_or_else(PoisonError::into_inner).extend(keep);
     result
 }

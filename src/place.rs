@@ -202,18 +202,22 @@ pub fn keep(fs: &dyn Fs, folder: &std::path::Path, prefix: &str, bytes: &[u8]) -
     Ok(kept)
 }
 
-/// Clears the spool: nothing is known of what a dead process left there.
+/// Clears what dead processes left half-made: everything in the spool, of which nothing is known, and
+/// files that were to replace another.
 ///
 /// # Errors
 /// What the disk says.
-pub fn clear_spool(documents: &Documents) -> Result<()> {
-    let spool = documents.names().spool();
-    for entry in documents.fs().read_dir(&spool).context("list", &spool)? {
-        if entry.kind == Kind::Dir {
-            continue;
+pub fn clear_leftovers(documents: &Documents) -> Result<()> {
+    let (fs, names) = (documents.fs(), documents.names());
+    let spool = names.spool();
+    for folder in [&spool, &names.home(), &names.cursors()] {
+        for entry in fs.read_dir(folder).context("list", folder)? {
+            let half_made = entry.name.to_str().is_some_and(|name| name.starts_with(fs::HALF_MADE));
+            if entry.kind == Kind::File && (folder == &spool || half_made) {
+                let path = folder.join(&entry.name);
+                fs::none_if_missing(fs.remove_file(&path)).context("remove", &path)?;
+            }
         }
-        let path = spool.join(&entry.name);
-        fs::none_if_missing(documents.fs().remove_file(&path)).context("remove", &path)?;
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ impl Position {
         }
     }
 
-    /// As in file names and in the CloudEvents attribute `sequence`: sorts as text.
+    /// As in file names and in the `CloudEvents` attribute `sequence`: sorts as text.
     #[must_use]
     pub fn padded(self) -> String {
         format!("{:016}-{:05}", self.seq, self.idx)

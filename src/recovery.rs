@@ -28,6 +28,7 @@ const PEEK_BYTES: usize = 4096;
 /// What recovery finds and cannot mend.
 pub fn join(core: &Core) -> Result<()> {
     let mut locked = core.lock.take()?;
+    check_locks(core)?;
     let path = core.names.open_lock();
     let open = || core.fs.open(&path, Open::Create(Mode::Private)).context("open", &path);
     let take = |lock| -> Result<_> {
@@ -53,11 +54,26 @@ pub fn join(core: &Core) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a filesystem whose locks do not exclude. The caller holds `commit.lock`, so that a second
+/// descriptor must not get it.
+fn check_locks(core: &Core) -> Result<()> {
+    let path = core.names.commit_lock();
+    let second = core.fs.open(&path, Open::Write).context("open", &path)?;
+    if second.try_lock(Lock::Exclusive).context("try the lock of", &path)? {
+        return Err(Error::unusable(
+            core.names.root(),
+            "this filesystem lets two holders have one lock, so that no two programs could share the store; \
+             put the store on a local filesystem",
+        ));
+    }
+    Ok(())
+}
+
 /// Brings the store to where its journal says. The caller is alone with it.
 fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
     let span = tracing::debug_span!("recover", root = %core.names.root().display());
     let _entered = span.enter();
-    place::clear_spool(&core.documents)?;
+    place::clear_leftovers(&core.documents)?;
     let head = locked.find_head()?.filter(|head| head.identity == core.identity);
     if let Some(head) = &head
         && is_cache_intact(core, head)?
@@ -66,7 +82,7 @@ fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
         roll_forward(core, locked)?;
         return Ok(());
     }
-    redo_all(core, locked, head)
+    redo_all(core, locked, head.as_ref())
 }
 
 /// Whether the page cache that wrote `head` still stands, so that nothing written was lost.
@@ -99,7 +115,7 @@ fn check_last_line(core: &Core, head: &Head) -> Result<()> {
 }
 
 /// Everything from `applied` on, once more. The journal is the truth.
-fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<Head>) -> Result<()> {
+fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result<()> {
     let applied = core.applied()?;
     let segments = Segments::list(&*core.fs, &core.names)?;
     let (start, expected) = start_of_redo(&segments, applied.as_ref());
@@ -110,12 +126,12 @@ fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<Head>) -> Result<
         if record.seq > from {
             redo.add(record, &core.names.segment(line.place.segment), line.place.offset)?;
         }
-        if head.as_ref().is_some_and(|head| head.seq == line.seq && head.crc == line.crc) {
+        if head.is_some_and(|head| head.seq == line.seq && head.crc == line.crc) {
             head_line = Some(line);
         }
         Ok(())
     })?;
-    let claims = claims(core, head.as_ref(), applied.as_ref())?;
+    let claims = claims(core, head, applied.as_ref())?;
     clear_torn_tail(core, &found, claims)?;
     // Lines past the head that was found, or all of the last segment where there is none to trust.
     let durable = head_line

@@ -70,10 +70,16 @@ impl Redo {
         self.0.keys()
     }
 
-    /// The last version of a document; `None` when the lines do not write it.
+    /// Whether the lines write or delete a document.
     #[must_use]
-    pub fn last(&self, key: &Key) -> Option<Option<&Json>> {
-        self.0.get(key).map(|versions| versions.last.as_ref())
+    pub fn touches(&self, key: &Key) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// The last version of a document; `None` when the lines delete it, or do not write it.
+    #[must_use]
+    pub fn last(&self, key: &Key) -> Option<&Json> {
+        self.0.get(key)?.last.as_ref()
     }
 
     /// Whether the lines write no document.

@@ -207,10 +207,15 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
         Ok(())
     }
 
-    /// Whether a sync would make anything durable that is not.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.dirty
+    /// Syncs what stands in the file, whoever wrote it, and writes nothing.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn sync_as_is(&self) -> Result<()> {
+        if self.dirty {
+            self.register.file.sync_data().context("sync", &self.register.path)?;
+        }
+        Ok(())
     }
 
     fn put(&self, slot: usize, bytes: &[u8]) -> Result<()> {

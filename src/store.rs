@@ -86,7 +86,6 @@ impl Options {
         let (names, identity) = self.find(folder.as_ref(), self.create)?;
         let Self { housekeeping, limits, fs, .. } = self;
         let core = Core::new(Opening { fs, names, identity, limits, read_only: false })?;
-        core.check_locks()?;
         recovery::join(&core)?;
         Store::start(core, housekeeping)
     }

@@ -88,7 +88,7 @@ impl Subscription {
         let floor = cursor.value().next;
         let cursor = Arc::new(Mutex::new(cursor));
         let mut cursors = core.cursors.lock().unwrap_or_else(PoisonError::into_inner);
-        cursors.push(Arc::downgrade(&cursor));
+        cursors.push(Arc::clone(&cursor));
         drop(cursors);
         let reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), floor.seq);
         Self {

@@ -158,7 +158,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::Invalid`] for the key.
     pub fn remove(self, key: impl AsRef<str>) -> Result<Self> {
-        self.push(Write { key: Key::new(key)?, expect: Expect::Anything, content: None })
+        Ok(self.push(Write { key: Key::new(key)?, expect: Expect::Anything, content: None }))
     }
 
     /// Deletes a document that must be at this revision.
@@ -166,7 +166,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::Invalid`] for the key.
     pub fn remove_if(self, key: impl AsRef<str>, revision: Revision) -> Result<Self> {
-        self.push(Write { key: Key::new(key)?, expect: Expect::At(revision), content: None })
+        Ok(self.push(Write { key: Key::new(key)?, expect: Expect::At(revision), content: None }))
     }
 
     /// Emits an event; several are delivered in the order in which they were given.
@@ -187,12 +187,12 @@ impl Transaction {
     pub(crate) fn write(self, key: impl AsRef<str>, expect: Expect, json: Json) -> Result<Self> {
         let key = Key::new(key)?;
         let content = Content::checked(&key, json)?;
-        self.push(Write { key, expect, content: Some(content) })
+        Ok(self.push(Write { key, expect, content: Some(content) }))
     }
 
-    pub(crate) fn push(mut self, write: Write) -> Result<Self> {
+    fn push(mut self, write: Write) -> Self {
         self.writes.push(write);
-        Ok(self)
+        self
     }
 
     pub(crate) fn document_bytes(&self) -> usize {

@@ -108,7 +108,7 @@ pub fn verify(core: &Core, progress: &mut dyn FnMut(u64)) -> Result<Report> {
         }
         Err(error) => return Err(error),
     };
-    verify.registers(head.as_ref())?;
+    verify.registers()?;
     verify.journal(head.as_ref(), progress)?;
     verify.cursors(head.as_ref())?;
     verify.documents(progress)?;
@@ -116,20 +116,28 @@ pub fn verify(core: &Core, progress: &mut dyn FnMut(u64)) -> Result<Report> {
 }
 
 impl Verify<'_> {
-    fn registers(&mut self, head: Option<&Head>) -> Result<()> {
+    fn registers(&mut self) -> Result<()> {
         let path = self.core.names.applied();
-        match self.core.applied()? {
+        let applied = self.core.applied()?;
+        // Read after `applied`, which never passes it.
+        let head = self.core.head().ok();
+        match applied {
             None => self.report.find(
                 Severity::Damage,
                 path,
                 "no slot of this register is readable, or it belongs to another store; \
                  the next recovery makes it anew",
             ),
-            Some(applied) if head.is_some_and(|head| applied.seq > head.seq) => self.report.find(
-                Severity::Damage,
-                path,
-                format!("it says that commit {} is durable, which is beyond the head", applied.seq),
-            ),
+            Some(applied) if head.as_ref().is_some_and(|head| applied.seq > head.seq) => {
+                self.report.find(
+                    Severity::Damage,
+                    path,
+                    format!(
+                        "it says that commit {} is durable, which is beyond the head",
+                        applied.seq
+                    ),
+                )
+            }
             Some(_) => {}
         }
         if let Some(head) = head
@@ -258,7 +266,9 @@ impl Verify<'_> {
             }
             progress(0);
         }
-        // Commits made since the journal was read explain a difference.
+        // Commits made since the journal was read explain a difference; under the lock nobody is in the
+        // middle of one.
+        let locked = if core.read_only { None } else { core.lock.take().ok() };
         self.catch_up()?;
         for key in differing {
             let found = core.documents.read(&key)?.as_ref().map(Found::revision);
@@ -277,6 +287,7 @@ impl Verify<'_> {
             };
             self.report.find(Severity::Drift, core.names.document(&key), what);
         }
+        drop(locked);
         for key in listing.keys {
             if !self.committed.contains_key(&key) && core.documents.read(&key)?.is_some() {
                 let what = "never committed, as far as the journal is kept";

@@ -56,10 +56,10 @@ impl<'a> View<'a> {
         self.core.check_open()?;
         let mut keys = self.core.documents.list(prefix)?.keys;
         if let Some(unapplied) = &self.core.unapplied {
-            keys.retain(|key| unapplied.last(key).is_none());
-            let written = unapplied.keys().filter(|key| {
-                key.as_str().starts_with(prefix) && matches!(unapplied.last(key), Some(Some(_)))
-            });
+            keys.retain(|key| !unapplied.touches(key));
+            let written = unapplied
+                .keys()
+                .filter(|key| key.as_str().starts_with(prefix) && unapplied.last(key).is_some());
             keys.extend(written.cloned());
             keys.sort_unstable();
         }
@@ -68,10 +68,13 @@ impl<'a> View<'a> {
 
     fn read(&self, key: &Key) -> Result<Option<Found>> {
         self.core.check_open()?;
-        if let Some(last) = self.core.unapplied.as_ref().and_then(|unapplied| unapplied.last(key)) {
+        let unapplied = self.core.unapplied.as_ref().filter(|unapplied| unapplied.touches(key));
+        if let Some(unapplied) = unapplied {
             let path = self.core.names.journal();
             let stat = self.core.fs.stat(&path).context("look at", &path)?;
-            return Ok(last.map(|json| Found { bytes: Content::new(json.clone()).file, stat }));
+            return Ok(unapplied
+                .last(key)
+                .map(|json| Found { bytes: Content::new(json.clone()).file, stat }));
         }
         self.core.documents.read(key)
     }

@@ -203,7 +203,7 @@ impl Writer {
 }
 
 fn write_newlines(file: &dyn File, mut from: u64, until: u64) -> std::io::Result<()> {
-    const NEWLINES: [u8; 64 << 10] = [b'\n'; 64 << 10];
+    static NEWLINES: [u8; 64 << 10] = [b'\n'; 64 << 10];
     while from < until {
         let len = usize::try_from(until - from).unwrap_or(usize::MAX).min(NEWLINES.len());
         fs::write_all(file, &NEWLINES[..len], from)?;

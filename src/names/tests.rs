@@ -218,7 +218,7 @@ fn the_store_s_own_keys_are_not_encoded() {
 fn the_store_s_files_lie_where_the_format_says() {
     let names = Names::new("/s");
     for (made, expected) in [
-        (names.root(), "/s"),
+        (names.root().to_owned(), "/s"),
         (names.document(&key("a./b")), "/s/a%2E/b.json"),
         (names.home(), "/s/.docbox"),
         (names.store_json(), "/s/.docbox/store.json"),
