@@ -80,6 +80,13 @@ pub fn read(fs: &dyn Fs, names: &Names) -> Result<Option<StoreFile>> {
 /// What the disk says; then there is no store.
 pub fn create(fs: &dyn Fs, names: &Names) -> Result<()> {
     clear_leftovers(fs, names.root())?;
+    // The folder itself may be new, and its maker dead.
+    let above = fs::parent(names.root());
+    match fs.sync_dir(above) {
+        // Who may not read it has not made the folder in it either.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+        synced => synced.context("sync the folder", above)?,
+    }
     let (beside, _lock) = begin(fs, names.root())?;
     let built = build(fs, &beside).and_then(|()| {
         fs.rename(&beside.home(), &names.home()).context("put in place", &names.home())

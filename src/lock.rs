@@ -16,6 +16,7 @@ pub struct CommitLock {
     fs: Arc<dyn Fs>,
     names: Names,
     process_id: u32,
+    how: Open,
     desk: Mutex<Desk>,
     /// The thread that reads several documents under the lock and must not commit meanwhile.
     reading: Mutex<Option<ThreadId>>,
@@ -24,7 +25,8 @@ pub struct CommitLock {
 /// What lies within reach of the holder.
 #[derive(Debug)]
 struct Desk {
-    file: Arc<dyn File>,
+    /// The lock's own descriptor; `None` after it could not be given back: closing it did that.
+    file: Option<Arc<dyn File>>,
     stat: Stat,
     head: Option<RegisterWriter<Head>>,
     journal: Writer,
@@ -50,8 +52,8 @@ impl CommitLock {
         let stat = file.stat().context("look at", &path)?;
         let process_id = fs.process_id();
         let journal = Writer::new(Arc::clone(&fs), names.clone(), sizes);
-        let desk = Mutex::new(Desk { file, stat, head: None, journal, poisoned: None });
-        Ok(Self { fs, names, process_id, desk, reading: Mutex::new(None) })
+        let desk = Mutex::new(Desk { file: Some(file), stat, head: None, journal, poisoned: None });
+        Ok(Self { fs, names, process_id, how, desk, reading: Mutex::new(None) })
     }
 
     /// Waits for the lock.
@@ -61,8 +63,8 @@ impl CommitLock {
     /// [`Store::read`](crate::Store::read).
     pub fn take(&self) -> Result<Locked<'_>> {
         self.check_caller()?;
-        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        desk.file.lock().context("lock", &self.names.commit_lock())?;
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        self.file(&mut desk)?.lock().context("lock", &self.names.commit_lock())?;
         self.locked(desk)
     }
 
@@ -72,14 +74,25 @@ impl CommitLock {
     /// As [`CommitLock::take`].
     pub fn try_take(&self) -> Result<Option<Locked<'_>>> {
         self.check_caller()?;
-        let desk = match self.desk.try_lock() {
+        let mut desk = match self.desk.try_lock() {
             Ok(desk) => desk,
             Err(TryLockError::Poisoned(desk)) => desk.into_inner(),
             Err(TryLockError::WouldBlock) => return Ok(None),
         };
-        let taken =
-            desk.file.try_lock(Lock::Exclusive).context("lock", &self.names.commit_lock())?;
+        let file = self.file(&mut desk)?;
+        let taken = file.try_lock(Lock::Exclusive).context("lock", &self.names.commit_lock())?;
         if taken { self.locked(desk).map(Some) } else { Ok(None) }
+    }
+
+    fn file<'a>(&self, desk: &'a mut Desk) -> Result<&'a Arc<dyn File>> {
+        let file = match desk.file.take() {
+            Some(file) => file,
+            None => {
+                let path = self.names.commit_lock();
+                self.fs.open(&path, self.how).context("open", &path)?
+            }
+        };
+        Ok(desk.file.insert(file))
     }
 
     fn locked<'a>(&'a self, desk: MutexGuard<'a, Desk>) -> Result<Locked<'a>> {
@@ -197,7 +210,9 @@ impl Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        // Cannot be refused for a descriptor that is open; the end of the process frees it in any case.
-        let _ = self.desk.file.unlock();
+        if self.desk.file.as_ref().is_some_and(|file| file.unlock().is_err()) {
+            // Closing the descriptor gives the lock back too.
+            self.desk.file = None;
+        }
     }
 }

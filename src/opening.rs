@@ -180,7 +180,13 @@ impl SubscriptionBuilder {
             pid: None,
             attempt: 0,
         };
-        Register::create(&*core.fs, &core.names.cursor(&self.name), &value)
+        let path = core.names.cursor(&self.name);
+        let created = Register::create(&*core.fs, &path, &value);
+        if created.is_err() {
+            // There, perhaps, but not durable: a subscription that a power cut forgets would begin anew.
+            let _ = core.fs.remove_file(&path);
+        }
+        created
     }
 }
 

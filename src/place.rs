@@ -210,7 +210,7 @@ pub fn keep(fs: &dyn Fs, folder: &std::path::Path, prefix: &str, bytes: &[u8]) -
 pub fn clear_leftovers(documents: &Documents) -> Result<()> {
     let (fs, names) = (documents.fs(), documents.names());
     let spool = names.spool();
-    for folder in [&spool, &names.home(), &names.cursors()] {
+    for folder in [&spool, &names.home(), &names.cursors(), &names.journal()] {
         for entry in fs.read_dir(folder).context("list", folder)? {
             let half_made = entry.name.to_str().is_some_and(|name| name.starts_with(fs::HALF_MADE));
             if entry.kind == Kind::File && (folder == &spool || half_made) {

@@ -73,6 +73,9 @@ fn check_locks(core: &Core) -> Result<()> {
 fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
     let span = tracing::debug_span!("recover", root = %core.names.root().display());
     let _entered = span.enter();
+    // Whoever made the store may have died before its name was durable.
+    let root = core.names.root();
+    core.fs.sync_dir(root).context("sync the folder", root)?;
     place::clear_leftovers(&core.documents)?;
     let head = locked.find_head()?.filter(|head| head.identity == core.identity);
     if let Some(head) = &head

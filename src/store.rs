@@ -26,6 +26,7 @@ use crate::position::Position;
 use crate::read_only;
 use crate::recovery;
 use crate::reset::reset;
+use crate::retention::retain;
 use crate::start::Start;
 use crate::status::{Status, SubscriptionStatus};
 use crate::transaction::Transaction;
@@ -362,6 +363,16 @@ impl Store {
     pub fn checkpoint(&self) -> Result<bool> {
         self.core().check_writable()?;
         checkpoint(self.core())
+    }
+
+    /// Drops the segments that `applied` and every subscription have passed and that are old enough, as
+    /// the store does of itself from time to time. How many.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn retain(&self) -> Result<usize> {
+        self.core().check_writable()?;
+        retain(self.core())
     }
 
     /// Syncs what is not durable yet in the folder, so that the next open has nothing to redo, and

@@ -34,7 +34,8 @@ pub struct Writer {
     active: Option<Active>,
 }
 
-/// The segment that is written to.
+/// The segment that is written to. Remembered only once it holds lines: as long as it holds none, another
+/// process may replace it.
 #[derive(Debug)]
 struct Active {
     first: u64,
@@ -57,14 +58,12 @@ impl Writer {
     /// What the disk says; the journal is as it was.
     pub fn make_room(&mut self, head: &Head, len: u64) -> Result<Place> {
         let place = Place::after(&*self.fs, &self.names, head)?;
-        if place.offset > 0 && place.offset + len > self.sizes.segment_bytes {
+        if place.offset == 0 {
+            self.make(place.segment, len)?;
+        } else if place.offset + len > self.sizes.segment_bytes {
             return self.begin(head, len);
         }
-        let active = self.enter(place)?;
-        if active.filled < place.offset + len {
-            let until = self.fill_until(place.offset + len);
-            self.fill(until)?;
-        }
+        self.fill(place, len)?;
         Ok(place)
     }
 
@@ -75,9 +74,14 @@ impl Writer {
     /// What the disk says.
     pub fn append(&mut self, place: Place, batch: &[u8]) -> Result<()> {
         let path = self.names.segment(place.segment);
-        let file = &self.enter(place)?.file;
-        fs::write_all(&**file, batch, place.offset).context("write", &path)?;
-        file.sync_data().context("sync", &path)
+        let active = self.enter(place)?;
+        let written = fs::write_all(&*active.file, batch, place.offset)
+            .context("write", &path)
+            .and_then(|()| active.file.sync_data().context("sync", &path));
+        if written.is_err() {
+            self.active = None;
+        }
+        written
     }
 
     /// Makes a batch whose write or sync failed void, by a new segment that is named by its first
@@ -91,6 +95,7 @@ impl Writer {
             return Ok(false);
         }
         self.begin(head, 0)?;
+        self.active = None;
         Ok(true)
     }
 
@@ -102,40 +107,51 @@ impl Writer {
     /// What the disk says.
     pub fn rewrite(&mut self, place: Place, lines: &[u8]) -> Result<()> {
         let path = self.names.segment(place.segment);
-        let active = self.enter(place)?;
-        // Another process may have filled it further.
-        let filled = active.file.stat().context("look at", &path)?.len;
-        fs::write_all(&*active.file, lines, place.offset).context("write", &path)?;
+        let Active { file, .. } = self.open(place)?;
+        let filled = file.stat().context("look at", &path)?.len;
+        fs::write_all(&*file, lines, place.offset).context("write", &path)?;
         let cleared = place.offset + lines.len() as u64;
-        write_newlines(&*active.file, cleared, filled).context("write", &path)?;
-        active.file.sync_data().context("sync", &path)?;
-        active.filled = filled.max(cleared);
+        write_newlines(&*file, cleared, filled).context("write", &path)?;
+        file.sync_data().context("sync", &path)?;
         // The segment's own name may be as new as its lines.
         let folder = self.names.journal();
         self.fs.sync_dir(&folder).context("sync the folder", &folder)
     }
 
-    /// Makes a new segment behind `head`, filled for a batch of `len` bytes and durable, and cuts the
-    /// old one to its length.
+    /// Begins a new segment behind `head`, and cuts the old one to its length.
     fn begin(&mut self, head: &Head, len: u64) -> Result<Place> {
         let first = head.seq + 1;
-        let path = self.names.segment(first);
-        let file = self.fs.open(&path, Open::CreateNew(Mode::Private)).context("make", &path)?;
-        self.active = Some(Active { first, file, filled: 0 });
-        let until = self.fill_until(len);
-        if let Err(error) = self.fill(until) {
-            // Empty and useless. If it cannot be removed the next committer finds it and fills it.
-            self.active = None;
-            let _ = self.fs.remove_file(&path);
-            return Err(error);
-        }
-        let folder = self.names.journal();
-        if let Err(error) = self.fs.sync_dir(&folder).context("sync the folder", &folder) {
-            self.active = None;
-            return Err(error);
-        }
+        self.make(first, len)?;
         self.seal(head);
         Ok(Place { segment: first, offset: 0 })
+    }
+
+    /// Makes a segment without lines, filled for a batch of `len` bytes, and durable.
+    ///
+    /// One that is there without lines is replaced: whoever made it may have died before its name was
+    /// durable, and where a sync of the folder has failed only a new name makes the next sync worth
+    /// anything. The name itself never goes away, for it may revoke what the segment before holds.
+    fn make(&mut self, first: u64, len: u64) -> Result<()> {
+        self.active = None;
+        let folder = self.names.journal();
+        let (temp, file) = self
+            .fs
+            .create_temp(&folder, fs::HALF_MADE, Mode::Private)
+            .context("make a file in", &folder)?;
+        let filled = self.fill_until(len);
+        let path = self.names.segment(first);
+        let made = write_newlines(&*file, 0, filled)
+            .and_then(|()| file.sync_data())
+            .context("fill", &temp)
+            .and_then(|()| self.fs.rename(&temp, &path).context("put in place", &path));
+        if let Err(error) = made {
+            // If it cannot be removed now, the next recovery does it.
+            let _ = self.fs.remove_file(&temp);
+            return Err(error);
+        }
+        self.fs.sync_dir(&folder).context("sync the folder", &folder)?;
+        self.active = Some(Active { first, file, filled });
+        Ok(())
     }
 
     /// Cuts the segment of the head to its length. Housekeeping: its successor's name has made void
@@ -152,28 +168,20 @@ impl Writer {
         }
     }
 
-    /// The segment of a place, open for writing and trusted to be durable.
+    /// The segment of a place, open for writing.
     fn enter(&mut self, place: Place) -> Result<&mut Active> {
         let known = self.active.take().filter(|active| active.first == place.segment);
         let active = match known {
             Some(active) => active,
-            None => self.adopt(place)?,
+            None => self.open(place)?,
         };
         Ok(self.active.insert(active))
     }
 
-    /// Opens a segment that somebody else made, or makes the very first one.
-    fn adopt(&mut self, place: Place) -> Result<Active> {
+    fn open(&self, place: Place) -> Result<Active> {
         let path = self.names.segment(place.segment);
-        let how = if place.offset == 0 { Open::Create(Mode::Private) } else { Open::Write };
-        let file = self.fs.open(&path, how).context("open", &path)?;
+        let file = self.fs.open(&path, Open::Write).context("open", &path)?;
         let filled = file.stat().context("look at", &path)?.len;
-        if place.offset == 0 {
-            // Whoever made it may have died before it was durable; a commit in it would vanish with it.
-            let folder = self.names.journal();
-            file.sync_data().context("sync", &path)?;
-            self.fs.sync_dir(&folder).context("sync the folder", &folder)?;
-        }
         Ok(Active { first: place.segment, file, filled })
     }
 
@@ -181,13 +189,17 @@ impl Writer {
         needed.max(1).next_multiple_of(self.sizes.fill_bytes)
     }
 
-    /// Fills the active segment with newlines, and syncs.
-    fn fill(&mut self, until: u64) -> Result<()> {
-        let Some(active) = &mut self.active else { return Ok(()) };
-        let path = self.names.segment(active.first);
+    /// Fills the segment of a place for a batch of `len` bytes, durably, where it is not yet.
+    fn fill(&mut self, place: Place, len: u64) -> Result<()> {
+        let until = self.fill_until(place.offset + len);
+        let path = self.names.segment(place.segment);
+        let active = self.enter(place)?;
+        if active.filled >= place.offset + len {
+            return Ok(());
+        }
         // Another process may have filled it further.
         active.filled = active.file.stat().context("look at", &path)?.len;
-        if active.filled >= until {
+        if active.filled >= place.offset + len {
             return Ok(());
         }
         let filled = write_newlines(&*active.file, active.filled, until)

@@ -1,0 +1,11 @@
+//! Crashes and faults on the simulated disk: at every call, with many dice, and the stories that broke
+//! earlier designs, each by name.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod history;
+mod loops;
+mod oracle;
+mod stories;
+mod workloads;
