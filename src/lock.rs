@@ -85,12 +85,11 @@ impl CommitLock {
     }
 
     fn file<'a>(&self, desk: &'a mut Desk) -> Result<&'a Arc<dyn File>> {
-        let file = match desk.file.take() {
-            Some(file) => file,
-            None => {
-                let path = self.names.commit_lock();
-                self.fs.open(&path, self.how).context("open", &path)?
-            }
+        let file = if let Some(file) = desk.file.take() {
+            file
+        } else {
+            let path = self.names.commit_lock();
+            self.fs.open(&path, self.how).context("open", &path)?
         };
         Ok(desk.file.insert(file))
     }

@@ -136,7 +136,7 @@ impl Verify<'_> {
                         "it says that commit {} is durable, which is beyond the head",
                         applied.seq
                     ),
-                )
+                );
             }
             Some(_) => {}
         }

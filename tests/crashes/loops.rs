@@ -64,7 +64,7 @@ fn a_crash_at_any_call_breaks_no_promise() {
         for (k, call) in calls {
             let (crashed, history) = run(name, workload, crate::support::sim::crash_at(k));
             at(&format!("{name}, killed at call {k} ({call})"), || {
-                check(&crashed.fork(), &history)
+                check(&crashed.fork(), &history);
             });
             for seed in 0..dice {
                 let disk = crashed.fork();
@@ -120,7 +120,7 @@ fn a_call_that_fails_once_breaks_no_promise() {
                     if index == k { Answer::FailOs(error) } else { Answer::Go }
                 });
                 at(&format!("{name}, {kind} at call {k} ({call})"), || {
-                    check(&failed.fork(), &history)
+                    check(&failed.fork(), &history);
                 });
                 for seed in 0..2 {
                     let disk = failed.fork();
@@ -144,12 +144,12 @@ fn calls_that_fail_from_somewhere_on_break_no_promise() {
                 if fails { Answer::Fail(ErrorKind::StorageFull) } else { Answer::Go }
             });
             at(&format!("{name}, failing from call {k} ({call})"), || {
-                check(&failed.fork(), &history)
+                check(&failed.fork(), &history);
             });
             let disk = failed.fork();
             disk.power_cut(k);
             at(&format!("{name}, failing from call {k} ({call}), power cut"), || {
-                check(&disk, &history)
+                check(&disk, &history);
             });
         }
     }

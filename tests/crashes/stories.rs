@@ -1,1 +1,35 @@
-//! stories
+//! The stories of docs/guarantees.md that broke earlier designs, each by name and number.
+
+mod delivery;
+mod folder;
+mod journal;
+mod opening;
+
+use std::path::PathBuf;
+
+use crate::support::sim::{Answer, Call, Disk, Op};
+
+/// The file of a segment.
+fn segment(first: u64) -> PathBuf {
+    PathBuf::from(format!("/s/.docbox/journal/{first:016}.jsonl"))
+}
+
+/// Whether a call writes lines into the journal (not fill).
+fn appends(call: &Call) -> bool {
+    call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/journal") && call.len < 512
+}
+
+/// Whether a call syncs a file of the journal.
+fn syncs_journal(call: &Call) -> bool {
+    call.op == Op::SyncData && call.path.starts_with("/s/.docbox/journal")
+}
+
+/// The process that makes the first call of this sort dies before it.
+fn kill_at(disk: &Disk, which: impl Fn(&Call) -> bool + Send + Sync + 'static) {
+    disk.hook(move |_, call| if which(call) { Answer::Crash } else { Answer::Go });
+}
+
+/// All calls of this sort fail.
+fn fail(disk: &Disk, which: impl Fn(&Call) -> bool + Send + Sync + 'static) {
+    disk.hook(move |_, call| if which(call) { Answer::FailOs(5) } else { Answer::Go });
+}

@@ -6,4 +6,5 @@
     reason = "each test binary uses a part; `expect` would fail in one that uses all"
 )]
 
+pub mod fork;
 pub mod sim;

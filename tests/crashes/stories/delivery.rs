@@ -1,0 +1,127 @@
+//! Stories of subscriptions and retention.
+
+use docbox::{Start, Store};
+
+use crate::history::History;
+use crate::oracle::{check, disk, limits, open};
+use crate::support::sim::{Answer, Op, ROOT, Survival};
+
+#[test]
+fn story_09_retention_believes_only_registers_that_survive_a_power_cut() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.deliver(&store, "ui").expect("a subscription");
+    for _ in 0..12 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    history.deliver(&store, "ui").expect("all is acked, in the page cache");
+    store.checkpoint().expect("a checkpoint");
+    assert!(store.retain().expect("retention") > 0, "segments were dropped");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
+}
+
+#[test]
+fn story_10_a_subscription_from_the_beginning_never_finds_it_gone() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    let other = open(&disk.process()).expect("opens");
+    for _ in 0..12 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    store.checkpoint().expect("a checkpoint");
+    // At every call of the opening, the other process drops what it may.
+    let outside = other.clone();
+    let inside = std::sync::atomic::AtomicBool::new(false);
+    let held = disk.clone();
+    disk.hook(move |_, call| {
+        use std::sync::atomic::Ordering::SeqCst;
+        let waits = matches!(call.op, Op::Lock | Op::TryLock(_) | Op::Unlock);
+        if waits || inside.swap(true, SeqCst) {
+            return Answer::Go;
+        }
+        // While the opener holds the lock, the other would wait for it for ever: it is one thread.
+        if !is_locked(&held) {
+            outside.retain().expect("retention");
+        }
+        inside.store(false, SeqCst);
+        Answer::Go
+    });
+    let mut ui = store.subscribe("ui").from(Start::Beginning).open().expect("opens");
+    let first = ui.catch_up().next().expect("an event").expect("no error");
+    disk.unhook();
+    assert!(first.event().position().seq >= 1);
+}
+
+/// Whether anybody holds `commit.lock`.
+fn is_locked(disk: &crate::support::sim::Disk) -> bool {
+    let taken = |op| {
+        disk.trace()
+            .iter()
+            .filter(|call| call.path.ends_with("commit.lock") && call.op == op)
+            .count()
+    };
+    taken(Op::Lock) > taken(Op::Unlock)
+}
+
+#[test]
+fn story_11_segments_are_dropped_so_that_no_power_cut_leaves_a_hole() {
+    for seed in 0..64 {
+        let (disk, history) = (disk(), History::default());
+        let store = open(&disk.process()).expect("opens");
+        for _ in 0..16 {
+            history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+        }
+        store.checkpoint().expect("a checkpoint");
+        let removals = std::sync::atomic::AtomicU64::new(0);
+        disk.hook(move |_, call| {
+            let removes = call.op == Op::RemoveFile && call.path.starts_with("/s/.docbox/journal");
+            let count = removals.fetch_add(removes.into(), std::sync::atomic::Ordering::SeqCst);
+            if removes && count == seed % 4 + 1 { Answer::Crash } else { Answer::Go }
+        });
+        let _ = store.retain();
+        disk.unhook();
+        drop(store);
+        disk.power_cut(seed);
+        check(&disk, &history);
+    }
+}
+
+#[test]
+fn story_16_what_a_dead_writer_left_behind_the_head_is_delivered_without_another_commit() {
+    let (disk, history) = (disk(), History::default());
+    let writer = disk.process();
+    let store = open(&writer).expect("opens");
+    let options = Store::options().disk(disk.process()).limits(limits());
+    let living = options.open(ROOT).expect("a process with only a subscription");
+    let mut ui = living.subscribe("ui").from(Start::Beginning).open().expect("opens");
+    let pid = writer.id();
+    disk.hook(move |_, call| {
+        let head = call.op == Op::WriteAt && call.path.ends_with(".docbox/head");
+        if head && call.process == pid { Answer::Crash } else { Answer::Go }
+    });
+    let _ = history.commit(&store, &[("agents/a", Some("one"))]);
+    let delivery = ui.next(std::time::Duration::from_mins(1)).expect("no error").expect("an event");
+    assert_eq!(delivery.event().kind(), "T0");
+    delivery.ack().expect("an ack");
+    drop(ui);
+    living.close().expect("closes");
+}
+
+#[test]
+fn story_19_no_power_cut_takes_a_cursor_that_was_synced_once() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    for _ in 0..7 {
+        history.commit(&store, &[]).expect("a commit");
+    }
+    // Many writes of the register after its last sync, in all slots that may be written.
+    history.deliver(&store, "ui").expect("all is acked");
+    drop(store);
+    for seed in 0..400 {
+        let disk = disk.fork();
+        disk.power_cut(seed);
+        check(&disk, &history);
+    }
+}

@@ -1,0 +1,82 @@
+//! Stories of the documents in the folder.
+
+use docbox::Error;
+
+use super::{fail, syncs_journal};
+use crate::history::History;
+use crate::oracle::{check, disk, open};
+use crate::support::sim::{Answer, Op, Survival};
+
+#[test]
+fn story_08_a_commit_that_cannot_be_put_in_place_is_in_doubt_until_it_can() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    fail(&disk, |call| {
+        call.op == Op::Rename && call.to.as_deref().is_some_and(|to| to.ends_with("a.json"))
+    });
+    let error = history.commit(&store, &[("agents/a", Some("two"))]).expect_err("it fails");
+    assert!(matches!(error, Error::InDoubt { seq: 2, .. }), "{error}");
+    let error = history.commit(&store, &[("agents/b", Some("three"))]).expect_err("refused");
+    let Error::Blocked { seq, path, .. } = &error else { panic!("{error}") };
+    assert_eq!((*seq, path.to_str()), (2, Some("/s/agents/a.json")));
+    history.deliver(&store, "ui").expect_err("opening one takes the lock, and finds the same");
+    assert_eq!(store.status().expect("a status").head, 1, "nothing beyond the head is served");
+    disk.unhook();
+    let seq = history.commit(&store, &[("agents/b", Some("four"))]).expect("mended");
+    assert_eq!(seq, 3);
+    drop(store);
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_12_all_folders_up_to_the_root_are_durable_before_applied_moves() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("projects/p1/agents/7c", Some("deep"))]).expect("a commit");
+    assert!(store.checkpoint().expect("a checkpoint"));
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    assert!(disk.read("/s/projects/p1/agents/7c.json").is_some(), "durable without a redo");
+    check(&disk, &history);
+}
+
+#[test]
+fn story_13_after_a_failed_sync_of_a_document_it_is_written_anew() {
+    for other_process in [false, true] {
+        let (disk, history) = (disk(), History::default());
+        let store = open(&disk.process()).expect("opens");
+        let other = open(&disk.process()).expect("opens");
+        history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+        fail(&disk, |call| call.is(Op::SyncData, "/s/agents/a.json"));
+        store.checkpoint().expect_err("the sync fails");
+        disk.unhook();
+        let next = if other_process { &other } else { &store };
+        assert!(next.checkpoint().expect("the next one succeeds"));
+        drop((store, other));
+        disk.power_cut_with(Survival::NOTHING);
+        assert_eq!(disk.read("/s/agents/a.json").as_deref(), Some(b"\"one of T0\"\n".as_slice()));
+        check(&disk, &history);
+    }
+}
+
+#[test]
+fn story_23_an_edit_by_hand_in_mid_commit_is_kept_aside() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    let outside = disk.clone();
+    disk.hook(move |_, call| {
+        if syncs_journal(call) {
+            outside.write("/s/agents/a.json", "\"mine\"\n");
+        }
+        Answer::Go
+    });
+    history.commit(&store, &[("agents/a", Some("two"))]).expect("a commit");
+    disk.unhook();
+    assert_eq!(disk.read("/s/agents/a.json").as_deref(), Some(b"\"two of T1\"\n".as_slice()));
+    let kept = disk.tree().into_iter().filter_map(|(path, _)| {
+        path.starts_with("/s/.docbox/recovered").then(|| disk.read(path)).flatten()
+    });
+    assert_eq!(kept.collect::<Vec<_>>(), [b"\"mine\"\n"]);
+}

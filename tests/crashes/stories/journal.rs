@@ -1,0 +1,244 @@
+//! Stories of the journal: lines, segments, torn tails.
+
+use docbox::{Error, Event, Transaction};
+
+use super::{appends, fail, kill_at, segment, syncs_journal};
+use crate::history::{History, Outcome};
+use crate::oracle::{check, disk, open};
+use crate::support::sim::{Answer, Op, Survival};
+
+#[test]
+fn story_01_a_line_found_in_the_page_cache_is_made_durable_before_it_counts() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    kill_at(&disk, syncs_journal);
+    let _ = history.commit(&store, &[("agents/a", Some("two"))]);
+    disk.unhook();
+    let second = open(&disk.process()).expect("the next one recovers");
+    history.deliver(&second, "ui").expect("it delivers");
+    assert_eq!(history.known().acked["ui"], ["T0", "T1"], "what was found counts");
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
+}
+
+#[test]
+fn story_02_an_old_segment_whose_cut_is_not_durable_is_no_corruption() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    for _ in 0..8 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    let cuts = disk.trace().iter().filter(|call| call.op == Op::SetLen).count();
+    assert!(cuts > 0, "segments were sealed");
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
+}
+
+#[test]
+fn story_03_a_commit_that_was_refused_after_a_failed_sync_never_comes_back() {
+    for survival in [Survival::NOTHING, Survival::EVERYTHING] {
+        let (disk, history) = (disk(), History::default());
+        let store = open(&disk.process()).expect("opens");
+        history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+        let failing = segment(1);
+        let made_as = disk.trace();
+        let made_as = made_as.iter().find(|call| call.to.as_deref() == Some(&*failing));
+        let path = made_as.expect("the segment was put in place").path.clone();
+        fail(&disk, move |call| call.op == Op::SyncData && call.path == path);
+        history.commit(&store, &[("agents/a", Some("refused"))]).expect_err("the sync fails");
+        disk.unhook();
+        assert_eq!(history.known().attempts[1].outcome, Outcome::Refused);
+        history.commit(&store, &[("agents/a", Some("two"))]).expect("the store goes on");
+        drop(store);
+        disk.power_cut_with(survival);
+        check(&disk, &history);
+    }
+}
+
+#[test]
+fn story_03_the_first_line_of_a_segment_whose_sync_fails_is_in_doubt() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    disk.hook(|_, call| if appends(call) { Answer::FailOs(5) } else { Answer::Go });
+    let error = history.commit(&store, &[("agents/a", Some("one"))]).expect_err("it fails");
+    disk.unhook();
+    assert!(matches!(error, Error::InDoubt { seq: 1, .. }), "{error}");
+    let error = history.commit(&store, &[("agents/a", Some("two"))]).expect_err("latched");
+    assert!(matches!(error, Error::Unusable { .. }), "{error}");
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_04_a_segment_that_its_dead_maker_did_not_make_durable_is_made_so() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    kill_at(&disk, |call| call.is(Op::SyncDir, "/s/.docbox/journal"));
+    let _ = history.commit(&store, &[("agents/a", Some("never"))]);
+    disk.unhook();
+    assert!(disk.read(segment(1)).is_some(), "the segment is there, in the cache");
+    let second = open(&disk.process()).expect("opens");
+    history.commit(&second, &[("agents/a", Some("one"))]).expect("a commit in it");
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
+}
+
+#[test]
+fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
+    let filling = [("agents/a", Some("a text that fills"))];
+    // How many commits it takes until the next begins a segment.
+    let (trial, counted) = (disk(), History::default());
+    let store = open(&trial.process()).expect("opens");
+    let begins = (1..20)
+        .find(|seq| {
+            counted.commit(&store, &filling).expect("a commit");
+            *seq > 1 && trial.read(segment(*seq)).is_some()
+        })
+        .expect("a second segment");
+
+    let (disk, history) = (disk(), History::default());
+    let first = disk.process();
+    let store = open(&first).expect("opens");
+    let second = open(&disk.process()).expect("a second process");
+    for _ in 1..begins {
+        history.commit(&second, &filling).expect("a commit");
+    }
+    let pid = first.id();
+    disk.hook(move |_, call| {
+        let head = call.op == Op::WriteAt && call.path.ends_with(".docbox/head");
+        if head && call.process == pid { Answer::Crash } else { Answer::Go }
+    });
+    let _ = history.commit(&store, &filling);
+    disk.unhook();
+    assert!(disk.read(segment(begins)).is_some(), "the dead writer's line is in a new segment");
+    assert_eq!(history.commit(&second, &[]).expect("the second goes on"), begins + 1);
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_15_what_a_cut_write_leaves_never_follows_a_shorter_batch() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    // A long line of which nearly all is written, then death.
+    disk.hook(|_, call| {
+        if appends(call) {
+            Answer::Short(usize::try_from(call.len).expect("small") - 3)
+        } else if syncs_journal(call) || call.op == Op::WriteAt && call.len <= 3 {
+            Answer::Crash
+        } else {
+            Answer::Go
+        }
+    });
+    let _ = history.commit(&store, &[("agents/a", Some("a line that is long and is cut"))]);
+    disk.unhook();
+    let second = open(&disk.process()).expect("opens");
+    for _ in 0..3 {
+        history.commit(&second, &[]).expect("a shorter commit");
+    }
+    let journal = disk.read(segment(1)).expect("the segment");
+    let text = String::from_utf8(journal).expect("text");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 4, "nothing is left of the cut line: {text}");
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_18_a_flipped_bit_in_the_newest_commit_is_corruption_once_a_register_is_past_it() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    history.commit(&store, &[("agents/a", Some("two"))]).expect("a commit");
+    store.close().expect("closes");
+    disk.settle();
+    let before = disk.read(segment(1)).expect("the segment");
+    let last = before.windows(4).rposition(|bytes| bytes == b"\"T1\"").expect("the line") as u64;
+    for power_cut in [false, true] {
+        let disk = disk.fork();
+        disk.damage(segment(1), last + 1, b"X");
+        if power_cut {
+            disk.power_cut_with(Survival::NOTHING);
+        }
+        let damaged = disk.read(segment(1));
+        let error = open(&disk.process()).expect_err("damage");
+        let Error::Corrupt { path, seq, .. } = &error else { panic!("{error}") };
+        assert_eq!((path, *seq), (&segment(1), Some(2)), "{error}");
+        assert_eq!(disk.read(segment(1)), damaged, "nothing was written over it");
+    }
+}
+
+#[test]
+fn story_25_a_journal_line_within_a_document_never_passes_for_a_line() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    let line = disk.read(segment(1)).expect("the segment");
+    let line = line.split(|byte| *byte == b'\n').next().expect("a line").to_vec();
+    // A commit whose document is that very line; a torn write leaves it standing alone at a line's begin.
+    let head = store.status().expect("a status").head;
+    drop(store);
+    let at = line.len() as u64 + 1;
+    let journal = {
+        let mut bytes = disk.read(segment(1)).expect("the segment");
+        bytes[usize::try_from(at).expect("small")..][..line.len()].copy_from_slice(&line);
+        bytes
+    };
+    disk.write(segment(1), journal);
+    let store = open(&disk.process()).expect("a torn tail");
+    assert_eq!(store.status().expect("a status").head, head, "the line did not pass");
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn a_batch_never_ends_behind_the_fill_that_is_synced() {
+    let disk = disk();
+    let store = open(&disk.process()).expect("opens");
+    let text = "x".repeat(3000);
+    disk.take_trace();
+    store
+        .commit(
+            Transaction::new()
+                .put("agents/a", &text)
+                .expect("a document")
+                .emit(Event::bare("Large")),
+        )
+        .expect("a commit");
+    let trace = disk.take_trace();
+    let line = trace.iter().rposition(|call| {
+        call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/journal") && call.offset == 0
+    });
+    let line = line.expect("the line is written");
+    let fill = trace[..line].iter().rposition(syncs_journal).expect("the fill is synced first");
+    let filled = trace[..fill]
+        .iter()
+        .filter(|call| call.op == Op::WriteAt)
+        .map(|call| call.len)
+        .sum::<u64>();
+    assert!(filled >= trace[line].len, "{filled} of fill for {}", trace[line].len);
+}
+
+#[test]
+fn the_journal_is_synced_before_any_document_of_its_commit_is_put_in_place() {
+    let disk = disk();
+    let store = open(&disk.process()).expect("opens");
+    store.commit(Transaction::new().put("agents/a", &1).expect("a document")).expect("a commit");
+    disk.take_trace();
+    store
+        .commit(
+            Transaction::new()
+                .put("agents/a", &2)
+                .and_then(|transaction| transaction.put("agents/b", &2))
+                .expect("documents"),
+        )
+        .expect("a commit");
+    let trace = disk.take_trace();
+    let synced = trace.iter().position(syncs_journal).expect("a sync");
+    let renames: Vec<usize> =
+        (0..trace.len()).filter(|index| trace[*index].op == Op::Rename).collect();
+    assert_eq!(renames.len(), 2);
+    assert!(renames.iter().all(|rename| *rename > synced), "{trace:#?}");
+    let syncs = trace.iter().filter(|call| matches!(call.op, Op::SyncData | Op::SyncDir)).count();
+    assert_eq!(syncs, 1, "one sync a commit, and none of a document");
+    let head = trace.iter().position(|call| call.op == Op::WriteAt && call.path.ends_with("head"));
+    assert!(head.expect("the head moves") > renames[1], "the head moves last");
+}

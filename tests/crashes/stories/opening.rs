@@ -1,0 +1,164 @@
+//! Stories of opening and recovery.
+
+use docbox::{Store, Transaction};
+
+use super::kill_at;
+use crate::history::History;
+use crate::oracle::{check, disk, limits, open};
+use crate::support::sim::{Answer, Op, ROOT, Survival};
+
+#[test]
+fn story_06_who_waited_for_a_recovery_that_was_killed_recovers_itself() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    assert!(disk.read("/s/agents/a.json").is_none(), "the document was not durable");
+    let waiting = std::thread::scope(|scope| {
+        let (one, two) = (disk.process(), disk.process());
+        let pid = one.id();
+        let outside = disk.clone();
+        let second = two.clone();
+        // The first dies in mid-recovery, while the second waits for it.
+        disk.hook(move |_, call| {
+            let place = call.op == Op::Rename && call.path.starts_with("/s/.docbox/spool");
+            if !(place && call.process == pid) {
+                return Answer::Go;
+            }
+            while outside.waiting() == 0 {
+                std::thread::yield_now();
+            }
+            Answer::Crash
+        });
+        let first = scope.spawn(move || open(&one).map(|_| ()));
+        while !disk.trace().iter().any(|call| call.process == pid && call.op == Op::Lock) {
+            std::thread::yield_now();
+        }
+        let store = open(&second);
+        assert!(first.join().expect("no panic").is_err(), "the first was killed");
+        store
+    });
+    let store = waiting.expect("the second opens");
+    assert!(store.get_bytes("agents/a").expect("reads").is_some(), "it recovered");
+    disk.unhook();
+    drop(store);
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_07_a_reader_that_is_first_after_a_power_cut_keeps_no_writer_from_recovering() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    let reader = disk.process();
+    let tree = disk.tree();
+    let options = Store::options().disk(reader).limits(limits());
+    let reading = options.open_read_only(ROOT).expect("opens for reading");
+    let text = reading.get_bytes("agents/a").expect("reads").expect("served from the journal");
+    assert_eq!(text, b"\"one of T0\"\n");
+    assert_eq!(disk.tree(), tree, "a reader writes nothing");
+    let store = open(&disk.process()).expect("a writer opens");
+    assert!(disk.read("/s/agents/a.json").is_some(), "and recovers");
+    drop((store, reading));
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_14_of_two_checkpoints_the_slower_never_moves_applied_back() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    let other = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    let slow = {
+        let (outside, other) = (disk.clone(), other.clone());
+        let done = std::sync::atomic::AtomicBool::new(false);
+        move |_: u64, call: &crate::support::sim::Call| {
+            // In mid-checkpoint of the one, the other tries too.
+            let first = !done.swap(true, std::sync::atomic::Ordering::SeqCst);
+            if first && call.is(Op::SyncData, "/s/agents/a.json") {
+                assert!(!other.checkpoint().expect("it is busy"), "one at a time");
+            } else if first {
+                done.store(false, std::sync::atomic::Ordering::SeqCst);
+            }
+            let _ = &outside;
+            Answer::Go
+        }
+    };
+    disk.hook(slow);
+    assert!(store.checkpoint().expect("a checkpoint"));
+    disk.unhook();
+    history.commit(&store, &[("agents/a", Some("two"))]).expect("a commit");
+    assert!(other.checkpoint().expect("a checkpoint"));
+    assert!(!store.checkpoint().expect("nothing to do"));
+    assert_eq!(store.status().expect("a status").applied, Some(2));
+    drop((store, other));
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_21_a_forked_child_cannot_commit() {
+    use docbox::fs::Fs;
+    let disk = disk();
+    let process = disk.process();
+    let forked = std::sync::Arc::new(crate::support::fork::Forked::new(process));
+    let door: std::sync::Arc<dyn Fs> = forked.clone();
+    let options = Store::options().disk(door).limits(limits()).housekeeping(false);
+    let store = options.open(ROOT).expect("opens");
+    store.commit(Transaction::new().put("a", &1).expect("a document")).expect("the parent commits");
+    forked.be_the_child();
+    let error = store
+        .commit(Transaction::new().put("a", &2).expect("a document"))
+        .expect_err("the child does not");
+    assert!(error.to_string().contains("fork"), "{error}");
+    assert_eq!(disk.read("/s/a.json").expect("there"), b"1\n");
+}
+
+#[test]
+fn story_24_after_a_kill_without_a_power_cut_no_edit_by_hand_is_undone() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    disk.write("/s/agents/a.json", "\"mine\"\n");
+    // Killed: no close, no checkpoint; `applied` is far behind.
+    let disk = disk.fork();
+    let store = open(&disk.process()).expect("opens");
+    assert_eq!(store.get_bytes("agents/a").expect("reads").expect("there"), b"\"mine\"\n");
+}
+
+#[test]
+fn an_edit_that_a_redo_after_a_power_cut_replaces_is_kept_aside() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    disk.write("/s/agents/a.json", "\"mine\"\n");
+    disk.power_cut_with(Survival::EVERYTHING);
+    let store = open(&disk.process()).expect("opens");
+    assert_eq!(store.get_bytes("agents/a").expect("reads").expect("there"), b"\"one of T0\"\n");
+    let kept = disk.tree().into_iter().filter_map(|(path, _)| {
+        path.starts_with("/s/.docbox/recovered").then(|| disk.read(path)).flatten()
+    });
+    assert_eq!(kept.collect::<Vec<_>>(), [b"\"mine\"\n"]);
+}
+
+#[test]
+fn a_store_whose_maker_died_before_its_name_was_durable_is_made_so_by_the_next() {
+    let disk = crate::oracle::empty_disk();
+    let history = History::default();
+    let renamed = std::sync::atomic::AtomicBool::new(false);
+    kill_at(&disk, move |call| {
+        let put =
+            call.op == Op::Rename && call.to.as_deref().is_some_and(|to| to.ends_with(".docbox"));
+        renamed.fetch_or(put, std::sync::atomic::Ordering::SeqCst);
+        !put && renamed.load(std::sync::atomic::Ordering::SeqCst)
+    });
+    assert!(open(&disk.process()).is_err(), "its maker died");
+    disk.unhook();
+    let store = open(&disk.process()).expect("the next one finds it");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
+}

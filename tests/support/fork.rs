@@ -1,0 +1,85 @@
+//! A door whose process can become a forked child.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use docbox::fs::{Entry, File, Fs, Mode, Open, Stat};
+
+/// Passes every call on; only [`Fs::process_id`] changes.
+#[derive(Debug)]
+pub struct Forked {
+    door: Arc<dyn Fs>,
+    child: AtomicBool,
+}
+
+impl Forked {
+    pub fn new(door: Arc<dyn Fs>) -> Self {
+        Self { door, child: AtomicBool::new(false) }
+    }
+
+    /// From here on the caller is the child.
+    pub fn be_the_child(&self) {
+        self.child.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Fs for Forked {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        self.door.open(path, how)
+    }
+
+    fn create_temp(
+        &self,
+        dir: &Path,
+        prefix: &str,
+        mode: Mode,
+    ) -> io::Result<(PathBuf, Arc<dyn File>)> {
+        self.door.create_temp(dir, prefix, mode)
+    }
+
+    fn create_dir(&self, path: &Path, mode: Mode) -> io::Result<()> {
+        self.door.create_dir(path, mode)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.door.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.door.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.door.remove_dir(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.door.read_dir(path)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.door.stat(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.door.sync_dir(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        self.door.canonical(path)
+    }
+
+    fn incarnation(&self, path: &Path) -> io::Result<Option<String>> {
+        self.door.incarnation(path)
+    }
+
+    fn process_id(&self) -> u32 {
+        self.door.process_id() + u32::from(self.child.load(Ordering::SeqCst))
+    }
+
+    fn can_watch(&self) -> bool {
+        self.door.can_watch()
+    }
+}
