@@ -3,6 +3,7 @@
 //! `DOCBOX_STATES=n` sets how many crash states are looked at, about; a failure prints what to set to see
 //! it again alone.
 
+use std::cmp::Ordering;
 use std::env;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -70,6 +71,35 @@ fn a_crash_at_any_call_breaks_no_promise() {
                 let disk = crashed.fork();
                 disk.power_cut(seed);
                 at(&format!("{name}, power cut at call {k} ({call}), seed {seed}"), || {
+                    check(&disk, &history);
+                });
+            }
+        }
+    }
+}
+
+/// A kill in the middle of a write: a part of it is in the page cache.
+#[test]
+fn a_write_that_is_cut_by_a_kill_breaks_no_promise() {
+    for (name, workload) in ALL {
+        let writes = calls(name, workload).into_iter().filter(|(_, call)| call.op == Op::WriteAt);
+        for (k, call) in writes {
+            let len = usize::try_from(call.len).expect("small");
+            for part in [1, len / 2, len - 1] {
+                let process = call.process;
+                let (crashed, history) =
+                    run(name, workload, move |index, call| match index.cmp(&k) {
+                        Ordering::Less => Answer::Go,
+                        Ordering::Equal => Answer::Short(part),
+                        Ordering::Greater if call.process == process => Answer::Crash,
+                        Ordering::Greater => Answer::Go,
+                    });
+                at(&format!("{name}, {part} bytes of call {k} ({call}), killed"), || {
+                    check(&crashed.fork(), &history);
+                });
+                let disk = crashed.fork();
+                disk.power_cut(k);
+                at(&format!("{name}, {part} bytes of call {k} ({call}), power cut"), || {
                     check(&disk, &history);
                 });
             }

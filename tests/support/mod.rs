@@ -6,5 +6,5 @@
     reason = "each test binary uses a part; `expect` would fail in one that uses all"
 )]
 
-pub mod fork;
+pub mod other;
 pub mod sim;

@@ -1,10 +1,14 @@
 //! Stories of opening and recovery.
 
+use std::sync::Arc;
+
+use docbox::fs::Fs;
 use docbox::{Store, Transaction};
 
 use super::kill_at;
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
+use crate::support::other::Other;
 use crate::support::sim::{Answer, Op, ROOT, Survival};
 
 #[test]
@@ -100,11 +104,10 @@ fn story_14_of_two_checkpoints_the_slower_never_moves_applied_back() {
 
 #[test]
 fn story_21_a_forked_child_cannot_commit() {
-    use docbox::fs::Fs;
     let disk = disk();
     let process = disk.process();
-    let forked = std::sync::Arc::new(crate::support::fork::Forked::new(process));
-    let door: std::sync::Arc<dyn Fs> = forked.clone();
+    let forked = Arc::new(Other::forking(process));
+    let door: Arc<dyn Fs> = forked.clone();
     let options = Store::options().disk(door).limits(limits()).housekeeping(false);
     let store = options.open(ROOT).expect("opens");
     store.commit(Transaction::new().put("a", &1).expect("a document")).expect("the parent commits");
@@ -126,6 +129,26 @@ fn story_24_after_a_kill_without_a_power_cut_no_edit_by_hand_is_undone() {
     let disk = disk.fork();
     let store = open(&disk.process()).expect("opens");
     assert_eq!(store.get_bytes("agents/a").expect("reads").expect("there"), b"\"mine\"\n");
+}
+
+#[test]
+fn where_the_page_cache_cannot_be_known_again_all_that_is_found_is_made_durable() {
+    let (disk, history) = (disk(), History::default());
+    let unknowing = || -> Store {
+        let door: Arc<dyn Fs> = Arc::new(Other::unknowing(disk.process()));
+        let options = Store::options().disk(door).limits(limits()).housekeeping(false);
+        options.open(ROOT).expect("opens")
+    };
+    let store = unknowing();
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    kill_at(&disk, super::syncs_journal);
+    let _ = history.commit(&store, &[("agents/a", Some("two"))]);
+    disk.unhook();
+    let store = unknowing();
+    history.deliver(&store, "ui").expect("it delivers");
+    assert_eq!(history.known().acked["ui"], ["T0", "T1"], "what was found counts");
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A door whose process can become a forked child.
+//! A door that passes every call on, but may say other things of the process and of the page cache.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use docbox::fs::{Entry, File, Fs, Mode, Open, Stat};
 
-/// Passes every call on; only [`Fs::process_id`] changes.
+/// Passes every call on.
 #[derive(Debug)]
-pub struct Forked {
+pub struct Other {
     door: Arc<dyn Fs>,
     child: AtomicBool,
+    knows_its_cache: bool,
 }
 
-impl Forked {
-    pub fn new(door: Arc<dyn Fs>) -> Self {
-        Self { door, child: AtomicBool::new(false) }
+impl Other {
+    /// A door whose process can become a forked child.
+    pub fn forking(door: Arc<dyn Fs>) -> Self {
+        Self { door, child: AtomicBool::new(false), knows_its_cache: true }
+    }
+
+    /// The door of a system that cannot tell one page cache from the next.
+    pub fn unknowing(door: Arc<dyn Fs>) -> Self {
+        Self { door, child: AtomicBool::new(false), knows_its_cache: false }
     }
 
     /// From here on the caller is the child.
@@ -25,7 +32,7 @@ impl Forked {
     }
 }
 
-impl Fs for Forked {
+impl Fs for Other {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         self.door.open(path, how)
     }
@@ -72,7 +79,7 @@ impl Fs for Forked {
     }
 
     fn incarnation(&self, path: &Path) -> io::Result<Option<String>> {
-        self.door.incarnation(path)
+        if self.knows_its_cache { self.door.incarnation(path) } else { Ok(None) }
     }
 
     fn process_id(&self) -> u32 {

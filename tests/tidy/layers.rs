@@ -1,0 +1,89 @@
+//! The layers of docs/architecture.md, strictly downward.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Source, read, rust};
+
+/// Of each module of the library, how high it stands. The table is the fenced block `layers` of
+/// docs/architecture.md: a line a layer, lowest first.
+fn table() -> BTreeMap<String, usize> {
+    let text = read("docs/architecture.md");
+    let block =
+        text.split("```layers\n").nth(1).expect("docs/architecture.md has a block `layers`");
+    let block = block.split("```").next().unwrap_or_default();
+    let mut table = BTreeMap::new();
+    for (height, line) in block.lines().enumerate() {
+        let (_, modules) = line.split_once(':').expect("a layer has a name and modules");
+        for module in modules.split_whitespace() {
+            let before = table.insert(module.to_owned(), height);
+            assert!(before.is_none(), "`{module}` stands in two layers");
+        }
+    }
+    table
+}
+
+/// `src/journal/reader.rs` is the module `journal`: a folder is one noun.
+fn module(source: &Source) -> String {
+    let path = source.path.trim_start_matches("src/").trim_end_matches(".rs");
+    path.split('/').next().unwrap_or_default().to_owned()
+}
+
+/// The modules that a file uses: after `crate::`, alone or within braces.
+fn uses(source: &Source) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, line) in source.code_lines() {
+        for (at, _) in line.match_indices("crate::") {
+            let rest = &line[at + "crate::".len()..];
+            let name: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            if name.chars().next().is_some_and(|first| first.is_ascii_lowercase()) {
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_module_stands_in_one_layer_and_uses_no_higher_one() {
+    let table = table();
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for source in rust("src") {
+        let own = module(&source);
+        if ["lib", "main", "cli"].contains(&own.as_str()) || source.path.ends_with("/tests.rs") {
+            continue;
+        }
+        let Some(height) = table.get(&own) else {
+            wrong.push(format!("{} stands in no layer", source.path));
+            continue;
+        };
+        for used in uses(&source) {
+            match table.get(&used) {
+                Some(other) if other > height => {
+                    wrong.push(format!("{} uses `{used}`, which stands higher", source.path));
+                }
+                Some(_) => {}
+                None => {
+                    wrong.push(format!("{} uses `{used}`, which stands in no layer", source.path))
+                }
+            }
+        }
+        seen.insert(own);
+    }
+    let gone: Vec<_> = table.keys().filter(|module| !seen.contains(*module)).collect();
+    assert!(wrong.is_empty() && gone.is_empty(), "{wrong:#?}, gone: {gone:?}");
+}
+
+#[test]
+fn delivery_cannot_reach_the_writing_half() {
+    let writing = ["batch", "commit", "lock", "place", "checkpoint", "retention", "transaction"];
+    for source in rust("src") {
+        if ["subscription", "delivery", "publisher", "events"].contains(&module(&source).as_str()) {
+            let used = uses(&source);
+            let reached: Vec<_> = writing.iter().filter(|module| used.contains(**module)).collect();
+            assert!(reached.is_empty(), "{} uses {reached:?}", source.path);
+            assert!(!source.code().contains("Writer"), "{} names a writer", source.path);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Absences, sizes, and completeness.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use crate::source::{Source, entries, read, root, rust};
+
+/// The most lines of a file; past that, look for the second noun.
+const FILE_LINES: usize = 420;
+
+/// Where a text may not stand in the code of `src/`.
+fn only_in(what: &str, allowed: impl Fn(&str) -> bool) {
+    let mut wrong = Vec::new();
+    for source in rust("src") {
+        if allowed(&source.path) {
+            continue;
+        }
+        let lines = source.code_lines().filter(|(_, line)| line.contains(what));
+        wrong.extend(
+            lines.map(|(number, line)| format!("{}:{number}: {}", source.path, line.trim())),
+        );
+    }
+    assert!(wrong.is_empty(), "`{what}` stands where it must not: {wrong:#?}");
+}
+
+fn is_program(path: &str) -> bool {
+    path == "src/main.rs" || path.starts_with("src/cli/") || path == "src/cli.rs"
+}
+
+#[test]
+fn only_the_door_touches_the_disk() {
+    let door = |path: &str| path == "src/fs.rs" || path.starts_with("src/fs/");
+    only_in("std::fs", |path| door(path) || is_program(path));
+    only_in("rustix", door);
+    only_in("fs2", door);
+    only_in("tempfile", door);
+}
+
+#[test]
+fn only_the_bell_names_notify() {
+    only_in("notify::", |path| path == "src/bell.rs");
+}
+
+#[test]
+fn only_the_program_prints_or_exits() {
+    for what in ["println!", "print!(", "eprint", "process::exit", "stdout()", "stderr()"] {
+        only_in(what, is_program);
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do_and_nothing_is_shared_by_stealth() {
+    for what in
+        ["todo!", "unimplemented!", "dbg!", "static mut", "lazy_static", "thread_local!", "unsafe "]
+    {
+        only_in(what, |_| false);
+    }
+}
+
+#[test]
+fn the_library_never_panics_by_unwrap() {
+    for what in [".unwrap()", ".expect(", "panic!("] {
+        only_in(what, |path| is_program(path) || path.ends_with("/tests.rs"));
+    }
+}
+
+#[test]
+fn nothing_that_can_fail_happens_in_drop() {
+    for source in rust("src").iter().filter(|source| !is_program(&source.path)) {
+        for drop in source.code().split("impl Drop for ").skip(1) {
+            let body = drop.split("\n}\n").next().unwrap_or_default();
+            assert!(!body.contains('?'), "{}: {body}", source.path);
+        }
+    }
+}
+
+#[test]
+fn no_file_has_outgrown_its_noun() {
+    let long: Vec<String> = ["src", "tests"]
+        .into_iter()
+        .flat_map(rust)
+        .filter(|source| source.text.lines().count() > FILE_LINES)
+        .map(|source| format!("{}: {} lines", source.path, source.text.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn no_test_was_forgotten() {
+    let cargo = read("Cargo.toml");
+    for folder in entries(&root().join("tests")) {
+        let main = folder.join("main.rs");
+        if main.is_file() {
+            let path = main
+                .strip_prefix(root())
+                .expect("below the root")
+                .to_string_lossy()
+                .replace('\\', "/");
+            assert!(
+                cargo.contains(&format!("path = \"{path}\"")),
+                "{path} stands not in Cargo.toml"
+            );
+        }
+    }
+    let sources = rust("tests");
+    let declared: BTreeSet<String> = sources.iter().flat_map(modules).collect();
+    for source in &sources {
+        let name =
+            source.path.trim_end_matches(".rs").trim_end_matches("/mod").trim_end_matches("/main");
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let is_root = source.path.ends_with("/main.rs") || source.path == "tests/support/mod.rs";
+        assert!(is_root || declared.contains(name), "{} is no module of any test", source.path);
+    }
+}
+
+/// The modules that a file declares.
+fn modules(source: &Source) -> Vec<String> {
+    let lines = source.text.lines().map(str::trim);
+    lines
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    let cargo = read("Cargo.toml");
+    let mut in_dependencies = false;
+    for line in cargo.lines() {
+        if line.starts_with('[') {
+            in_dependencies = line.contains("dependencies");
+        } else if in_dependencies && line.contains('=') {
+            assert!(line.contains(" # "), "no reason given: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_was_asked_for_and_nothing_else() {
+    let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output();
+    let Ok(listed) = listed else {
+        eprintln!("skipped: there is no git");
+        return;
+    };
+    let allowed = ["Cargo.toml", "Cargo.lock", "src", "tests", "fixtures", "docs", "README.md"];
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let top: BTreeSet<&str> =
+        listed.lines().map(|path| path.split('/').next().unwrap_or_default()).collect();
+    let others: Vec<_> = top
+        .into_iter()
+        .filter(|name| {
+            !allowed.contains(name) && !name.starts_with('.') && !name.starts_with("LICENSE")
+        })
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}
