@@ -200,3 +200,6 @@ pub mod microseconds {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,3 +260,6 @@ fn version<T: DeserializeOwned>(slot: &[u8]) -> Option<u64> {
     serde_json::from_slice::<T>(line).ok()?;
     Some(version)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Registers on a real file: slots, versions, and what damage does.
+
+#![expect(clippy::disallowed_methods, reason = "the tests damage the file from outside")]
+
+use std::fs;
+
+use serde::Deserialize;
+
+use super::*;
+use crate::fs::OsFs;
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
+struct Value {
+    at: u64,
+}
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("register");
+        Register::create(&OsFs, &path, &Value { at: 0 }).unwrap();
+        Self { _folder: folder, path }
+    }
+
+    fn register(&self) -> Register<Value> {
+        Register::open(&OsFs, &self.path, Open::Write).unwrap().unwrap()
+    }
+
+    fn read(&self) -> Option<u64> {
+        self.register().read().unwrap().map(|value| value.at)
+    }
+
+    fn slots(&self) -> Vec<Vec<u8>> {
+        fs::read(&self.path).unwrap().chunks(SLOT_BYTES).map(<[u8]>::to_vec).collect()
+    }
+
+    fn damage(&self, slot: usize) {
+        let mut bytes = fs::read(&self.path).unwrap();
+        bytes[slot * SLOT_BYTES + 20] ^= 1;
+        fs::write(&self.path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn the_newest_value_counts() {
+    let bench = Bench::new();
+    let (mut writer, value) = RegisterWriter::take_over(bench.register()).unwrap();
+    assert_eq!(value, Some(Value { at: 0 }));
+    for at in 1..10 {
+        writer.write(&Value { at }).unwrap();
+        assert_eq!(bench.read(), Some(at));
+    }
+}
+
+#[test]
+fn every_slot_is_a_line_of_json() {
+    let bench = Bench::new();
+    let (mut writer, _) = RegisterWriter::take_over(bench.register()).unwrap();
+    for at in 1..4 {
+        writer.write(&Value { at }).unwrap();
+    }
+    for slot in bench.slots() {
+        assert_eq!((slot.len(), slot.last()), (SLOT_BYTES, Some(&b'\n')));
+        let text = String::from_utf8(slot).unwrap();
+        assert!(text.starts_with("{\"crc\":\"") && text.contains(",\"version\":"), "{text}");
+        serde_json::from_str::<Value>(&text).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_slot_leaves_the_value_before() {
+    let bench = Bench::new();
+    let (mut writer, _) = RegisterWriter::take_over(bench.register()).unwrap();
+    writer.write(&Value { at: 1 }).unwrap();
+    let newest =
+        bench.slots().iter().position(|slot| slot.windows(7).any(|text| text == b"\"at\":1}"));
+    bench.damage(newest.unwrap());
+    assert_eq!(bench.read(), Some(0));
+}
+
+#[test]
+fn no_readable_slot_is_no_value() {
+    let bench = Bench::new();
+    fs::write(&bench.path, vec![b'x'; SLOT_BYTES * SLOTS]).unwrap();
+    assert_eq!(bench.read(), None);
+    fs::write(&bench.path, b"").unwrap();
+    assert_eq!(bench.read(), None);
+}
+
+#[test]
+fn the_slot_that_was_synced_last_is_never_overwritten_before_another_is_synced() {
+    let bench = Bench::new();
+    let (mut writer, _) = RegisterWriter::take_over(bench.register()).unwrap();
+    writer.write(&Value { at: 1 }).unwrap();
+    writer.sync().unwrap();
+    let synced =
+        bench.slots().iter().position(|slot| slot.windows(7).any(|text| text == b"\"at\":1}"));
+    let synced = synced.unwrap();
+    let before = bench.slots()[synced].clone();
+    for at in 2..20 {
+        let newest_before = bench.slots();
+        writer.write(&Value { at }).unwrap();
+        assert_eq!(bench.slots()[synced], before, "write {at}");
+        let changed =
+            (0..SLOTS).filter(|slot| bench.slots()[*slot] != newest_before[*slot]).count();
+        assert_eq!(changed, 1, "one slot a write");
+    }
+}
+
+#[test]
+fn a_write_never_touches_the_newest_slot() {
+    let bench = Bench::new();
+    let mut writer = RegisterWriter::unsynced(bench.register());
+    writer.refresh().unwrap();
+    for at in 1..10 {
+        let before = bench.slots();
+        let newest = before.iter().position(|slot| {
+            slot.windows(7).any(|text| text == format!("\"at\":{}}}", at - 1).as_bytes())
+        });
+        writer.write(&Value { at }).unwrap();
+        if let Some(newest) = newest {
+            assert_eq!(bench.slots()[newest], before[newest], "write {at}");
+        }
+    }
+}
+
+#[derive(serde::Serialize, Deserialize)]
+struct Large {
+    text: String,
+}
+
+#[test]
+fn a_value_that_fills_its_slot_is_refused() {
+    let bench = Bench::new();
+    let register = Register::<Large>::open(&OsFs, &bench.path, Open::Write).unwrap().unwrap();
+    let mut writer = RegisterWriter::unsynced(register);
+    assert!(writer.write(&Large { text: "x".repeat(4000) }).is_ok());
+    assert!(writer.write(&Large { text: "x".repeat(4096) }).is_err());
+}
