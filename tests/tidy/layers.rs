@@ -65,7 +65,7 @@ fn every_module_stands_in_one_layer_and_uses_no_higher_one() {
                 }
                 Some(_) => {}
                 None => {
-                    wrong.push(format!("{} uses `{used}`, which stands in no layer", source.path))
+                    wrong.push(format!("{} uses `{used}`, which stands in no layer", source.path));
                 }
             }
         }

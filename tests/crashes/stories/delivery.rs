@@ -125,3 +125,36 @@ fn story_19_no_power_cut_takes_a_cursor_that_was_synced_once() {
         check(&disk, &history);
     }
 }
+
+#[test]
+fn a_subscription_that_was_opened_is_not_forgotten_in_a_power_cut() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    drop(store.subscribe("ui").from(Start::Now).open().expect("opens"));
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    let store = open(&disk.process()).expect("opens");
+    let mut ui = store.subscribe("ui").open().expect("it is there: no start is asked for");
+    let delivery = ui.catch_up().next().expect("an event").expect("no error");
+    assert_eq!(delivery.event().kind(), "T0", "what came after its opening");
+    drop(delivery);
+}
+
+#[test]
+fn a_reset_is_not_forgotten_in_a_power_cut() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[]).expect("a commit");
+    history.commit(&store, &[]).expect("a commit");
+    history.deliver(&store, "ui").expect("all is acked");
+    let held = store.subscribe("ui").open().expect("a consumer that is busy elsewhere");
+    store.reset("ui", Start::Beginning).expect("a request");
+    drop((held, store));
+    disk.power_cut_with(Survival::NOTHING);
+    let store = open(&disk.process()).expect("opens");
+    let mut ui = store.subscribe("ui").open().expect("opens");
+    let delivery = ui.catch_up().next().expect("an event").expect("no error");
+    assert_eq!(delivery.event().kind(), "T0", "from the beginning");
+    drop(delivery);
+}
