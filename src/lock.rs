@@ -185,13 +185,24 @@ impl Locked<'_> {
 
     /// Runs `look` with commits of this very thread refused.
     pub fn reading<R>(&self, look: impl FnOnce() -> R) -> R {
-        let set = |reader| {
-            *self.lock.reading.lock().unwrap_or_else(PoisonError::into_inner) = reader;
-        };
-        set(Some(thread::current().id()));
-        let result = look();
-        set(None);
-        result
+        let _reading = Reading::begin(&self.lock.reading);
+        look()
+    }
+}
+
+/// The mark of the thread that reads under the lock; taken away even when its look panics.
+struct Reading<'a>(&'a Mutex<Option<ThreadId>>);
+
+impl<'a> Reading<'a> {
+    fn begin(reader: &'a Mutex<Option<ThreadId>>) -> Self {
+        *reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
+        Self(reader)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
