@@ -95,7 +95,11 @@ impl CommitLock {
         Ok(locked)
     }
 
-    fn check_caller(&self) -> Result<()> {
+    /// Refuses whoever must not wait for the lock: a forked child, and the thread that reads under it.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn check_caller(&self) -> Result<()> {
         // A forked child shares the lock with its parent.
         if self.fs.process_id() != self.process_id {
             return Err(self.unusable(
