@@ -26,7 +26,8 @@ const MOVED_WITHOUT_WRITE: u64 = 1000;
 
 /// A durable subscription, held by this consumer alone.
 ///
-/// It holds a clone of its store. Dropping it frees it for the next consumer.
+/// It holds a clone of its store. Dropping it frees it for the next consumer, once the
+/// delivery that it handed out is settled or dropped too.
 ///
 /// ```
 /// use docbox::{Event, Start, Store, Transaction};
@@ -59,7 +60,7 @@ pub struct Subscription {
     definition: Option<Stat>,
     stop: Arc<AtomicBool>,
     /// Kept: it is what makes this the only consumer.
-    _lock: Arc<dyn File>,
+    lock: Arc<dyn File>,
 }
 
 /// What opening found out.
@@ -102,7 +103,7 @@ impl Subscription {
             floor,
             definition: None,
             stop,
-            _lock: lock,
+            lock,
             store,
         }
     }
@@ -266,6 +267,7 @@ impl Subscription {
             retry: self.retry.clone(),
             cursor: Arc::clone(&self.cursor),
             flight: Arc::clone(&self.flight),
+            lock: Arc::clone(&self.lock),
         }))
     }
 
