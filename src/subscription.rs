@@ -201,10 +201,13 @@ impl Subscription {
             };
             let now = Instant::now();
             if due.is_none_or(|due| due <= now) {
-                if due.is_some() || self.fetch(&core.head()?)? {
+                let is_ready = due.is_some() || self.fetch(&core.head()?)?;
+                // What was committed since waits for the next call.
+                let is_beyond = matches!(patience, Patience::UpTo(target) if self.upcoming() > target);
+                if is_ready && !is_beyond {
                     return self.hand_over().map(Some);
                 }
-                if matches!(patience, Patience::UpTo(target) if self.reader.next() > target) {
+                if is_beyond {
                     self.write_floor()?;
                     return Ok(None);
                 }
@@ -238,6 +241,11 @@ impl Subscription {
             }
         }
         Ok(true)
+    }
+
+    /// The commit of the event that comes next; as long as none is at hand, the one that is read next.
+    fn upcoming(&self) -> u64 {
+        self.ready.front().map_or(self.reader.next(), |event| event.position.seq)
     }
 
     fn hand_over(&mut self) -> Result<Delivery> {
