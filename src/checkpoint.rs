@@ -44,10 +44,12 @@ pub fn checkpoint(core: &Core) -> Result<bool> {
     let (mut writer, value) = RegisterWriter::take_over(register)?;
     let value = value.filter(|applied| applied.identity == core.identity);
     let head = core.head()?;
+    // Segments go only once `applied` has passed them durably; an older slot may not say so.
+    let dropped = Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1) - 1;
     let from = match &value {
         Some(applied) if applied.seq >= head.seq => return Ok(false),
-        Some(applied) => applied.seq,
-        None => Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1) - 1,
+        Some(applied) => applied.seq.max(dropped),
+        None => dropped,
     };
     let suspect = value.as_ref().is_some_and(|applied| applied.suspect);
     let synced = touched(core, from, &head).and_then(|keys| {

@@ -79,6 +79,8 @@ impl Queue {
 pub fn commit(core: &Core, transaction: Transaction) -> Result<Commit> {
     core.check_writable()?;
     transaction.check()?;
+    // Before it queues: behind a leader that waits for this very thread it would never be refused.
+    core.lock.check_caller()?;
     let queue = &core.queue;
     let mut state = queue.lock();
     let ticket = state.next_ticket;

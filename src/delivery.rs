@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::event::RecordedEvent;
+use crate::fs::File;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
 
@@ -25,6 +26,8 @@ pub struct Delivery {
     /// Which flight it is: after a reset, what is said of an older one counts no more.
     number: u64,
     settled: bool,
+    /// Kept: as long as this may move the cursor, nobody else may.
+    _lock: Arc<dyn File>,
 }
 
 /// What a subscription gives to a delivery.
@@ -36,13 +39,15 @@ pub(crate) struct HandOver {
     pub(crate) retry: RetryPolicy,
     pub(crate) cursor: Arc<Mutex<Cursor>>,
     pub(crate) flight: Arc<InFlight>,
+    pub(crate) lock: Arc<dyn File>,
 }
 
 impl Delivery {
     pub(crate) fn new(parts: HandOver) -> Self {
-        let HandOver { event, attempt, next, subscription, retry, cursor, flight } = parts;
+        let HandOver { event, attempt, next, subscription, retry, cursor, flight, lock } = parts;
         let number = flight.take_off();
-        Self { event, attempt, next, subscription, retry, cursor, flight, number, settled: false }
+        let (settled, _lock) = (false, lock);
+        Self { event, attempt, next, subscription, retry, cursor, flight, number, settled, _lock }
     }
 
     /// The event.

@@ -107,7 +107,11 @@ impl CommitLock {
         Ok(locked)
     }
 
-    fn check_caller(&self) -> Result<()> {
+    /// Refuses whoever must not wait for the lock: a forked child, and the thread that reads under it.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn check_caller(&self) -> Result<()> {
         // A forked child shares the lock with its parent.
         if self.fs.process_id() != self.process_id {
             return Err(self.unusable(
@@ -197,13 +201,24 @@ impl Locked<'_> {
 
     /// Runs `look` with commits of this very thread refused.
     pub fn reading<R>(&self, look: impl FnOnce() -> R) -> R {
-        let set = |reader| {
-            *self.lock.reading.lock().unwrap_or_else(PoisonError::into_inner) = reader;
-        };
-        set(Some(thread::current().id()));
-        let result = look();
-        set(None);
-        result
+        let _reading = Reading::begin(&self.lock.reading);
+        look()
+    }
+}
+
+/// The mark of the thread that reads under the lock; taken away even when its look panics.
+struct Reading<'a>(&'a Mutex<Option<ThreadId>>);
+
+impl<'a> Reading<'a> {
+    fn begin(reader: &'a Mutex<Option<ThreadId>>) -> Self {
+        *reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
+        Self(reader)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 

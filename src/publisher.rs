@@ -178,6 +178,7 @@ impl Running {
             builder,
             handler,
             settled: Arc::clone(&settled),
+            told: None,
             stop: Arc::clone(&self.stop),
         };
         let thread = thread::Builder::new()
@@ -202,6 +203,8 @@ struct Station {
     builder: SubscriptionBuilder,
     handler: Handler,
     settled: Arc<Mutex<Option<Position>>>,
+    /// What `drain` was woken for last.
+    told: Option<Position>,
     stop: Arc<AtomicBool>,
 }
 
@@ -239,7 +242,7 @@ impl Station {
                 if self.stop.load(Ordering::Acquire) || self.store.core().is_closed() {
                     return subscription.sync();
                 }
-                self.note(subscription.position());
+                self.tell(subscription.position());
                 subscription.rest(rings);
                 continue;
             };
@@ -249,14 +252,21 @@ impl Station {
                 Ok(Err(error)) => drop(delivery.nack(&error.to_string())),
                 Err(_) => drop(delivery.nack("the handler panicked")),
             }
+            // A handler that is never idle gets past the head of a `drain` too.
+            self.note(subscription.position());
         }
     }
 
-    /// Lets `drain` see how far it is.
+    /// Lets `drain` see how far it is, when it looks next.
     fn note(&self, settled: Position) {
-        let before = self.settled.lock().unwrap_or_else(PoisonError::into_inner).replace(settled);
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(settled);
+    }
+
+    /// With nothing left to do: makes `drain` look.
+    fn tell(&mut self, settled: Position) {
+        self.note(settled);
         // Only for news: handlers that wake each other for nothing would never rest.
-        if before != Some(settled) {
+        if self.told.replace(settled) != Some(settled) {
             self.store.core().bell.ring();
         }
     }

@@ -26,7 +26,8 @@ const MOVED_WITHOUT_WRITE: u64 = 1000;
 
 /// A durable subscription, held by this consumer alone.
 ///
-/// It holds a clone of its store. Dropping it frees it for the next consumer.
+/// It holds a clone of its store. Dropping it frees it for the next consumer, once the
+/// delivery that it handed out is settled or dropped too.
 ///
 /// ```
 /// use docbox::{Event, Start, Store, Transaction};
@@ -59,7 +60,7 @@ pub struct Subscription {
     definition: Option<Stat>,
     stop: Arc<AtomicBool>,
     /// Kept: it is what makes this the only consumer.
-    _lock: Arc<dyn File>,
+    lock: Arc<dyn File>,
 }
 
 /// What opening found out.
@@ -102,7 +103,7 @@ impl Subscription {
             floor,
             definition: None,
             stop,
-            _lock: lock,
+            lock,
             store,
         }
     }
@@ -200,10 +201,13 @@ impl Subscription {
             };
             let now = Instant::now();
             if due.is_none_or(|due| due <= now) {
-                if due.is_some() || self.fetch(&core.head()?)? {
+                let is_ready = due.is_some() || self.fetch(&core.head()?)?;
+                // What was committed since waits for the next call.
+                let is_beyond = matches!(patience, Patience::UpTo(target) if self.upcoming() > target);
+                if is_ready && !is_beyond {
                     return self.hand_over().map(Some);
                 }
-                if matches!(patience, Patience::UpTo(target) if self.reader.next() > target) {
+                if is_beyond {
                     self.write_floor()?;
                     return Ok(None);
                 }
@@ -239,6 +243,11 @@ impl Subscription {
         Ok(true)
     }
 
+    /// The commit of the event that comes next; as long as none is at hand, the one that is read next.
+    fn upcoming(&self) -> u64 {
+        self.ready.front().map_or(self.reader.next(), |event| event.position.seq)
+    }
+
     fn hand_over(&mut self) -> Result<Delivery> {
         let Some(event) = self.ready.front().cloned() else {
             return Err(Error::Invalid("nothing is ready to be handed over".into()));
@@ -266,6 +275,7 @@ impl Subscription {
             retry: self.retry.clone(),
             cursor: Arc::clone(&self.cursor),
             flight: Arc::clone(&self.flight),
+            lock: Arc::clone(&self.lock),
         }))
     }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::core::Core;
 use crate::document::Document;
 use crate::documents::Found;
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::journal::Place;
 use crate::json::Json;
 use crate::key::Key;
@@ -94,11 +94,14 @@ pub fn read<R>(core: &Core, mut look: impl FnMut(&View<'_>) -> Result<R>) -> Res
             return result;
         }
     }
-    if core.read_only {
-        return look(&view);
+    let mut locked = match core.lock.take() {
+        // Who may not ask for the lock sees what there is.
+        Err(Error::Io { .. }) if core.read_only => return look(&view),
+        taken => taken?,
+    };
+    if !core.read_only {
+        roll_forward(core, &mut locked)?;
     }
-    let mut locked = core.lock.take()?;
-    roll_forward(core, &mut locked)?;
     locked.reading(|| look(&view))
 }
 
@@ -110,9 +113,9 @@ fn quiet(core: &Core) -> Result<Option<u64>> {
 }
 
 /// Says in which file a JSON error is.
-fn in_file(core: &Core, key: &Key, error: crate::error::Error) -> crate::error::Error {
+fn in_file(core: &Core, key: &Key, error: Error) -> Error {
     match error {
-        crate::error::Error::Json { line, column, what } => crate::error::Error::Json {
+        Error::Json { line, column, what } => Error::Json {
             line,
             column,
             what: format!("{what} (in {})", core.names.document(key).display()),

@@ -1,0 +1,126 @@
+//! What the journal keeps, and what it says of the rest.
+
+use std::fs;
+use std::time::Duration;
+
+use docbox::{Error, Limits, Position, Start, Store};
+
+use crate::home::{Home, emit, eventually, number, small};
+use crate::{take, take_all, ui};
+
+/// A store that keeps nothing longer than it must, and looks every second.
+fn forgetful(home: &Home) -> Store {
+    let limits = Limits { checkpoint_idle: Duration::ZERO, retain_age: Duration::ZERO, ..small() };
+    Store::options().limits(limits).open(home.root()).unwrap()
+}
+
+fn oldest(store: &Store) -> u64 {
+    store.status().unwrap().oldest
+}
+
+#[test]
+fn a_start_that_is_no_longer_kept_is_said_and_never_jumped() {
+    let home = Home::new();
+    let store = forgetful(&home);
+    emit(&store, 1..=50);
+    eventually("segments are dropped", || oldest(&store) > 10);
+    store.close().unwrap();
+    // From here on nothing is dropped.
+    let store = home.small();
+    let oldest = oldest(&store);
+    let asked = Position::end_of(1);
+    let compacted = |error: Error| match error {
+        Error::Compacted { asked, oldest } => (asked, oldest),
+        other => panic!("{other}"),
+    };
+    let wanted = (asked, Position::end_of(oldest - 1));
+    let refused = store.subscribe("ui").from(Start::After(asked)).open();
+    assert_eq!(compacted(refused.unwrap_err()), wanted);
+    assert_eq!(compacted(store.events(Start::After(asked)).unwrap_err()), wanted);
+    assert!(store.subscriptions().unwrap().is_empty());
+    let first = store.events(Start::Beginning).unwrap().next().unwrap().unwrap();
+    assert_eq!(number(&first), oldest);
+    let after = store.events(Start::After(wanted.1)).unwrap().next().unwrap().unwrap();
+    assert_eq!(number(&after), oldest, "the oldest position that it names can be had");
+    let all: Vec<u64> = (oldest..=50).collect();
+    assert_eq!(take_all(&mut ui(&store)), all);
+    assert_eq!(compacted(store.reset("ui", Start::After(asked)).unwrap_err()), wanted);
+    assert!(store.verify().unwrap().is_clean());
+    store.close().unwrap();
+    drop(store);
+    home.lose_page_cache();
+    assert_eq!(home.still().status().unwrap().head, 50, "recovery needs no dropped segment");
+}
+
+#[test]
+fn a_subscription_that_lags_keeps_its_segments() {
+    let home = Home::new();
+    let store = forgetful(&home);
+    let mut lagging = ui(&store);
+    emit(&store, 1..=50);
+    take(&mut lagging, 25);
+    // Commits give housekeeping a reason to look.
+    eventually("segments are dropped", || {
+        emit(&store, [99]);
+        oldest(&store) > 10
+    });
+    assert!(oldest(&store) <= 26);
+    drop(lagging);
+    let mut lagging = ui(&store);
+    assert_eq!(take(&mut lagging, 25), (26..=50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_cursor_that_cannot_be_read_keeps_the_whole_journal() {
+    let home = Home::new();
+    let store = forgetful(&home);
+    drop(store.subscribe("ui").from(Start::Now).open().unwrap());
+    let bytes = home.read(".docbox/cursors/ui");
+    home.write(".docbox/cursors/ui", vec![0; bytes.len()]);
+    emit(&store, 1..=50);
+    eventually("applied moves twice", || {
+        emit(&store, [99]);
+        store.status().unwrap().applied > Some(51)
+    });
+    assert_eq!(oldest(&store), 1);
+}
+
+#[test]
+fn segments_that_were_removed_by_hand_are_said_to_a_subscription_that_needs_them() {
+    let home = Home::new();
+    let store = home.small();
+    emit(&store, 1..=50);
+    take(&mut ui(&store), 2);
+    fs::remove_file(&home.segments()[0]).unwrap();
+    let mut ui = ui(&store);
+    let error = ui.next(crate::home::LONG).unwrap_err();
+    assert!(matches!(error, Error::Compacted { .. }), "{error}");
+    store.reset("ui", Start::Beginning).unwrap();
+    assert_eq!(take(&mut ui, 1), [oldest(&store)]);
+}
+
+#[test]
+fn an_older_slot_of_applied_from_before_the_oldest_segment_is_caught_up_with() {
+    let home = Home::new();
+    let store = forgetful(&home);
+    for round in 0..3 {
+        emit(&store, 1..=20);
+        eventually("applied moves", || store.status().unwrap().applied == Some(20 * (round + 1)));
+    }
+    eventually("segments are dropped", || {
+        emit(&store, [99]);
+        oldest(&store) > 55
+    });
+    store.close().unwrap();
+    drop(store);
+    // All but the oldest slot are damaged.
+    let register = home.path(".docbox/applied");
+    for _ in 0..2 {
+        home.overwrite(&register, home.newest_slot("applied") * 4096, "#");
+    }
+    assert!(home.register("applied")["seq"].as_u64().unwrap() < 55);
+    let store = home.still();
+    emit(&store, [100]);
+    store.close().unwrap();
+    assert_eq!(home.register("applied")["seq"], home.register("head")["seq"]);
+}
