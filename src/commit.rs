@@ -72,6 +72,15 @@ impl Queue {
     }
 }
 
+impl State {
+    fn push(&mut self, transaction: Transaction) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.push_back((ticket, transaction));
+        ticket
+    }
+}
+
 /// Commits one transaction, together with whatever else waits.
 ///
 /// # Errors
@@ -79,11 +88,33 @@ impl Queue {
 pub fn commit(core: &Core, transaction: Transaction) -> Result<Commit> {
     core.check_writable()?;
     transaction.check()?;
+    let ticket = core.queue.lock().push(transaction);
+    wait(core, ticket)
+}
+
+/// Commits each transaction for itself, in order; one result for each.
+pub fn commit_all(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
+    let checked: Vec<Result<Transaction>> = transactions
+        .into_iter()
+        .map(|transaction| {
+            core.check_writable()?;
+            transaction.check().map(|()| transaction)
+        })
+        .collect();
+    let mut state = core.queue.lock();
+    // All of them under one lock, so that they are one batch as far as a batch goes.
+    let tickets: Vec<Result<u64>> = checked
+        .into_iter()
+        .map(|transaction| transaction.map(|transaction| state.push(transaction)))
+        .collect();
+    drop(state);
+    tickets.into_iter().map(|ticket| ticket.and_then(|ticket| wait(core, ticket))).collect()
+}
+
+/// Waits for the result of a transaction, leading batches as long as nobody else does.
+fn wait(core: &Core, ticket: u64) -> Result<Commit> {
     let queue = &core.queue;
     let mut state = queue.lock();
-    let ticket = state.next_ticket;
-    state.next_ticket += 1;
-    state.waiting.push_back((ticket, transaction));
     loop {
         if let Some(result) = state.done.remove(&ticket) {
             return result;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checkpoint::checkpoint;
-use crate::commit::{Commit, commit};
+use crate::commit::{Commit, commit, commit_all};
 use crate::core::{Core, Opening};
 use crate::creation;
 use crate::document::Document;
@@ -235,6 +235,15 @@ impl Store {
     /// [`Error::Unusable`], what the disk says.
     pub fn commit(&self, transaction: Transaction) -> Result<Commit> {
         commit(self.core(), transaction)
+    }
+
+    /// Makes each transaction a commit of its own, in this order, sharing syncs; one result for each.
+    /// What is refused does not stop those that follow.
+    ///
+    /// # Errors
+    /// Each result as that of [`Store::commit`].
+    pub fn commit_all(&self, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
+        commit_all(self.core(), transactions)
     }
 
     /// A document, parsed; `None` when there is none.

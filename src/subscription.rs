@@ -200,7 +200,11 @@ impl Subscription {
             };
             let now = Instant::now();
             if due.is_none_or(|due| due <= now) {
-                if due.is_some() || self.fetch(&core.head()?)? {
+                let last = match patience {
+                    Patience::UpTo(target) => target,
+                    Patience::Forever | Patience::Until(_) => u64::MAX,
+                };
+                if due.is_some() || self.fetch(&core.head()?, last)? {
                     return self.hand_over().map(Some);
                 }
                 if matches!(patience, Patience::UpTo(target) if self.reader.next() > target) {
@@ -219,11 +223,14 @@ impl Subscription {
         }
     }
 
-    /// Reads on until an event matches; whether one did.
-    fn fetch(&mut self, head: &Head) -> Result<bool> {
+    /// Reads on until an event matches, no further than commit `last`; whether one did.
+    fn fetch(&mut self, head: &Head, last: u64) -> Result<bool> {
         let epoch = self.store.core().identity.epoch;
         let mut moved = 0;
         while self.ready.is_empty() {
+            if self.reader.next() > last {
+                return Ok(false);
+            }
             let Some(record) = self.reader.read(head)? else { return Ok(false) };
             let from = if record.seq == self.floor.seq { self.floor.idx as usize } else { 0 };
             self.ready = self.filter.wanted(&record, from, epoch);
