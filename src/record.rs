@@ -177,9 +177,7 @@ pub fn is_blank(byte: u8) -> bool {
 ///
 /// # Errors
 /// For what is no JSON.
-pub fn some<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<&'de RawValue>, D::Error> {
+pub fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 

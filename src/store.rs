@@ -242,6 +242,7 @@ impl Store {
     ///
     /// # Errors
     /// Each result as that of [`Store::commit`].
+    #[must_use = "a transaction may have been refused"]
     pub fn commit_all(&self, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
         commit_all(self.core(), transactions)
     }

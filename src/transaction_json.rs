@@ -132,21 +132,20 @@ impl<'a> Source<'a> {
 
     fn write(self, transaction: Transaction, part: &'a RawValue) -> Result<Transaction> {
         let WriteText { key, doc, delete, expect } = self.object(part.get(), "a write")?;
-        let refuse = |what: &str| {
-            Err(Error::Invalid(format!("the write of `{}` {what}", printable(&key))))
-        };
+        let refuse =
+            |what: &str| Err(Error::Invalid(format!("the write of `{}` {what}", printable(&key))));
         let expect = match expect.as_deref() {
             None => Expect::Anything,
             Some("absent") => Expect::Absent,
-            Some(revision) => match revision.parse() {
-                Ok(revision) => Expect::At(revision),
-                Err(_) => {
+            Some(revision) => {
+                let Ok(parsed) = revision.parse() else {
                     let given = printable(revision);
                     return refuse(&format!(
                         "has `if`: `{given}`; give \"absent\", or a revision: 16 lower-case hex digits"
                     ));
-                }
-            },
+                };
+                Expect::At(parsed)
+            }
         };
         match (doc, delete, expect) {
             (Some(doc), false, expect) => transaction.write(&key, expect, self.scan(doc)?),
@@ -219,7 +218,7 @@ mod tests {
         for (text, expected) in [
             ("", (1, 1)),
             (" [1]", (1, 2)),
-            ("{\"writes\":[\n  {\"key\":\"a\",\"doc\":\"\\ud800\"}]}", (2, 20)),
+            ("{\"writes\":[\n  {\"key\":\"a\",\"doc\":\"\\ud800\"}]}", (2, 21)),
             ("{\"writes\":[\n  {\"key\":\"a\",\"doc\":[\n1,\n \"\\ud800\"]}]}", (4, 3)),
             ("{\"events\":[{\"type\":\"T\",\"data\":{\"a\":\"\\udc00\"}}]}", (1, 37)),
             ("{\"writes\":[\n[\"a\"]]}", (2, 1)),
