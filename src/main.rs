@@ -1,5 +1,4 @@
-//! The `docbox` program. What it does is in `cli`; what it promises on stdout and by its exit code is in
-//! docs/cli.md.
+//! The `docbox` program: a short match over what `cli` comes to.
 
 mod cli;
 

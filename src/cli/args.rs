@@ -163,10 +163,10 @@ pub struct Announce {
 /// Which events.
 #[derive(Debug, clap::Args)]
 pub struct Globs {
-    /// Only events of this type; `*` and `?` as in file names; may be repeated.
+    /// Only events of this type; `*` is any run of characters, `?` is one; may be repeated.
     #[arg(long = "type", value_name = "GLOB")]
     pub types: Vec<String>,
-    /// Only events about this subject; `*` and `?` as in file names; may be repeated.
+    /// Only events about this subject; globs as for --type; may be repeated.
     #[arg(long = "subject", value_name = "GLOB")]
     pub subjects: Vec<String>,
 }

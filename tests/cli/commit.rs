@@ -64,7 +64,7 @@ fn what_is_wrong_ends_with_2_and_leaves_nothing() {
         (r#"{"writes":[{"key":"a\u0000b","doc":1}]}"#, "NUL"),
         (r#"{"writes":[{"key":"a/../b","doc":1}]}"#, "`..`"),
         (r#"{"writes":[{"key":".docbox/x","doc":1}]}"#, "the store's own"),
-        (r#"{"writes":[{"key":"a","doc":"\udc00"}]}"#, "column 31"),
+        (r#"{"writes":[{"key":"a","doc":"\udc00"}]}"#, "column 30"),
         (r#"{"events":[{"type":"docbox.mine"}]}"#, "the store's own"),
         (r#"{"events":[{"type":""}]}"#, "type"),
         (&deep, "128 levels"),

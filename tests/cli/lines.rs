@@ -1,5 +1,7 @@
 //! `commit --lines`.
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::tavern::{Tavern, json as parse};
@@ -28,9 +30,9 @@ fn every_line_is_answered_in_order_and_blank_ones_are_skipped() {
     );
     assert_eq!(
         (&answers[2]["error"], &answers[2]["line"], &answers[2]["column"]),
-        (&json!("invalid"), &json!(5), &json!(31))
+        (&json!("invalid"), &json!(5), &json!(30))
     );
-    assert!(answers[2]["message"].as_str().unwrap().contains("line 5, column 31"));
+    assert!(answers[2]["message"].as_str().unwrap().contains("line 5, column 30"));
     assert_eq!((&answers[3]["seq"], &answers[3]["ref"]), (&json!(2), &json!("four")));
 }
 
@@ -63,8 +65,9 @@ fn a_line_is_committed_and_answered_while_stdin_stays_open() {
 #[test]
 fn thousands_of_lines_come_out_as_they_went_in() {
     let tavern = Tavern::new();
-    let lines: String =
-        (1..=5000).map(|n| format!("{{\"events\":[{{\"type\":\"T\"}}],\"ref\":{n}}}\n")).collect();
+    let lines: Vec<_> =
+        (1..=5000).map(|n| format!("{{\"events\":[{{\"type\":\"T\"}}],\"ref\":{n}}}")).collect();
+    let lines = lines.join("\n");
     let answers = parse(&tavern.run_with(&["commit", "--lines"], lines).ok());
     assert_eq!(answers.len(), 5000);
     for (at, answer) in answers.iter().enumerate() {
@@ -81,4 +84,23 @@ fn a_document_that_each_line_builds_upon_is_counted_up() {
     let answers = tavern.run_with(&["commit", "--lines"], same).json();
     let made = answers.iter().filter(|answer| answer.get("seq").is_some()).count();
     assert_eq!((made, answers.len()), (1, 20), "only the first finds it absent");
+}
+
+#[test]
+fn a_failing_store_stops_it_with_3() {
+    let tavern = Tavern::new();
+    let line = |key: &str| format!("{{\"writes\":[{{\"key\":\"{key}\",\"doc\":1}}]}}\n");
+    let mut running = tavern.start(&["commit", "--lines"]);
+    running.give(&line("a"));
+    assert_eq!(parse(&running.line())[0]["seq"], 1);
+    let spool = tavern.home().join("spool");
+    fs::remove_dir_all(&spool).unwrap();
+    fs::write(&spool, "").unwrap();
+    running.give(&line("b"));
+    let answer = &parse(&running.line())[0];
+    assert_eq!((&answer["error"], &answer["line"]), (&json!("failed"), &json!(2)));
+    // stdin is still open: it ends of itself.
+    let ended = running.end_with_stdin_open();
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.stderr.contains("spool"), "{ended:?}");
 }

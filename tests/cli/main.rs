@@ -2,7 +2,6 @@
 //! of bad input.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "the tests look at files as any other program does, and damage them"
 )]
 

@@ -196,17 +196,6 @@ impl Running {
         self.stdout.recv_timeout(LIMIT).expect("a line on stdout")
     }
 
-    /// Waits for a line on stderr that contains `text`.
-    #[track_caller]
-    pub fn says(&self, text: &str) -> String {
-        loop {
-            let line = self.stderr.recv_timeout(LIMIT).expect(text);
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
     #[cfg(unix)]
     pub fn signal(&self, name: &str) {
         let pid = self.id().to_string();
@@ -214,14 +203,14 @@ impl Running {
         assert!(status.expect("kill").success());
     }
 
-    /// Nobody reads its stdout any more.
-    pub fn close_stdin(&mut self) {
-        self.stdin = None;
-    }
-
     /// How it ended, with what it still said.
     pub fn end(mut self) -> Outcome {
         self.stdin = None;
+        self.end_with_stdin_open()
+    }
+
+    /// How it ended of itself.
+    pub fn end_with_stdin_open(mut self) -> Outcome {
         let rest = |lines: &Receiver<String>| {
             lines.iter().fold(String::new(), |all, line| all + &line + "\n")
         };
