@@ -72,20 +72,53 @@ impl Queue {
     }
 }
 
+impl State {
+    fn push(&mut self, transaction: Transaction) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.push_back((ticket, transaction));
+        ticket
+    }
+}
+
 /// Commits one transaction, together with whatever else waits.
 ///
 /// # Errors
 /// Whatever makes the transaction void; [`Error::InDoubt`].
 pub fn commit(core: &Core, transaction: Transaction) -> Result<Commit> {
+    check(core, &transaction)?;
+    let ticket = core.queue.lock().push(transaction);
+    wait(core, ticket)
+}
+
+/// Commits each transaction for itself, in order; one result for each.
+pub fn commit_all(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
+    let checked: Vec<Result<Transaction>> = transactions
+        .into_iter()
+        .map(|transaction| check(core, &transaction).map(|()| transaction))
+        .collect();
+    let mut state = core.queue.lock();
+    // All of them under one lock, so that they are one batch as far as a batch goes.
+    let tickets: Vec<Result<u64>> = checked
+        .into_iter()
+        .map(|transaction| transaction.map(|transaction| state.push(transaction)))
+        .collect();
+    drop(state);
+    tickets.into_iter().map(|ticket| ticket.and_then(|ticket| wait(core, ticket))).collect()
+}
+
+/// What can be refused before it queues.
+fn check(core: &Core, transaction: &Transaction) -> Result<()> {
     core.check_writable()?;
-    transaction.check()?;
-    // Before it queues: behind a leader that waits for this very thread it would never be refused.
+    // Behind a leader that waits for this very thread it would never be refused.
     core.lock.check_caller()?;
+    transaction.check()
+}
+
+/// Waits for the result of a transaction, leading batches as long as nobody else does.
+fn wait(core: &Core, ticket: u64) -> Result<Commit> {
     let queue = &core.queue;
     let mut state = queue.lock();
-    let ticket = state.next_ticket;
-    state.next_ticket += 1;
-    state.waiting.push_back((ticket, transaction));
     loop {
         if let Some(result) = state.done.remove(&ticket) {
             return result;

@@ -8,7 +8,7 @@
 
 mod os;
 
-pub use os::OsFs;
+pub use os::{OsFs, open_given};
 
 use std::ffi::OsString;
 use std::fmt;

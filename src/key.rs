@@ -134,18 +134,29 @@ fn broken_limit(text: &str) -> Option<String> {
 /// megabyte.
 pub(crate) fn printable(text: &str) -> String {
     const MOST: usize = 100;
-    let mut shown = String::new();
-    for char in text.chars().take(MOST) {
-        if char.is_control() || names::is_invisible(char) {
+    let (shown, rest) = match text.char_indices().nth(MOST) {
+        Some((at, _)) => (&text[..at], "…"),
+        None => (text, ""),
+    };
+    escaped(shown).into_owned() + rest
+}
+
+/// The text with everything escaped that a terminal would obey or hide.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let is_hidden = |char: char| char.is_control() || names::is_invisible(char);
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        if is_hidden(char) {
             shown.extend(char.escape_unicode());
         } else {
             shown.push(char);
         }
     }
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
-    }
-    shown
+    Cow::Owned(shown)
 }
 
 /// The text in Unicode NFC.

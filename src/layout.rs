@@ -38,13 +38,15 @@ pub fn compact(text: &[u8]) -> Result<String> {
         Err(fault) if is_whole || fault.at < valid.len() => fault,
         _ => Fault::new(valid.len(), "bytes that are not UTF-8; give the text in UTF-8"),
     };
-    let before = &text[..fault.at];
+    let (line, column) = line_and_column(text, fault.at);
+    Err(Error::Json { line, column, what: fault.what })
+}
+
+/// Where byte `at` of a text stands: line and column, both from 1, the column in bytes.
+pub(crate) fn line_and_column(text: &[u8], at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
-    Err(Error::Json {
-        line: memchr::memchr_iter(b'\n', before).count() + 1,
-        column: fault.at - line_start + 1,
-        what: fault.what,
-    })
+    (memchr::memchr_iter(b'\n', before).count() + 1, before.len() - line_start + 1)
 }
 
 /// The layout of a document's file for what [`compact`] returned: two spaces a level, `": "`, `{}` and

@@ -89,6 +89,7 @@ mod stopping;
 mod store;
 mod subscription;
 mod transaction;
+mod transaction_json;
 mod verify;
 mod view;
 
@@ -101,6 +102,8 @@ pub use events::Events;
 #[doc(hidden)]
 pub use journal::Sizes;
 pub use key::Key;
+#[doc(hidden)]
+pub use key::escaped;
 #[doc(hidden)]
 pub use limits::Limits;
 pub use opening::SubscriptionBuilder;

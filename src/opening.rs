@@ -82,7 +82,8 @@ impl SubscriptionBuilder {
         self
     }
 
-    pub(crate) fn stop_when(mut self, stop: Arc<AtomicBool>) -> Self {
+    /// Ends waiting, for another consumer and for events, within a second after the flag is raised.
+    pub fn stop_when(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
         self
     }

@@ -174,7 +174,10 @@ pub fn is_blank(byte: u8) -> bool {
 }
 
 /// A field that may be absent; `null` is a value and not the same.
-fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+///
+/// # Errors
+/// For what is no JSON.
+pub fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 

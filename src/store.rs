@@ -1,6 +1,6 @@
 //! Stores: the door to everything.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -8,14 +8,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checkpoint::checkpoint;
-use crate::commit::{Commit, commit};
+use crate::commit::{Commit, commit, commit_all};
 use crate::core::{Core, Opening};
 use crate::creation;
 use crate::document::Document;
 use crate::error::{Context, Error, Result};
 use crate::event::Event;
 use crate::events::Events;
-use crate::fs::{self, Fs, Mode, OsFs};
+use crate::fs::{self, Fs, OsFs};
 use crate::housekeeping;
 use crate::identity::Identity;
 use crate::key::Key;
@@ -107,7 +107,7 @@ impl Options {
         let fs = &*self.fs;
         let folder = std::path::absolute(folder).context("find", folder)?;
         if create {
-            make_folders(fs, &folder)?;
+            creation::make_folders(fs, &folder)?;
         }
         let root = fs::none_if_missing(fs.canonical(&folder)).context("find", &folder)?;
         let no_store = |what: &str| {
@@ -235,6 +235,16 @@ impl Store {
     /// [`Error::Unusable`], what the disk says.
     pub fn commit(&self, transaction: Transaction) -> Result<Commit> {
         commit(self.core(), transaction)
+    }
+
+    /// Makes each transaction a commit of its own, in this order, sharing syncs; one result for each.
+    /// What is refused does not stop those that follow.
+    ///
+    /// # Errors
+    /// Each result as that of [`Store::commit`].
+    #[must_use = "a transaction may have been refused"]
+    pub fn commit_all(&self, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
+        commit_all(self.core(), transactions)
     }
 
     /// A document, parsed; `None` when there is none.
@@ -447,25 +457,4 @@ impl<E: Emitted> Emitted for Result<E> {
     fn events(self) -> Result<Vec<Event>> {
         self?.events()
     }
-}
-
-/// Makes a folder and whatever is missing above it.
-fn make_folders(fs: &dyn Fs, folder: &Path) -> Result<()> {
-    let mut missing: Vec<PathBuf> = Vec::new();
-    let mut at = Some(folder);
-    while let Some(path) = at {
-        if fs::stat_if_there(fs, path).context("look at", path)?.is_some() {
-            break;
-        }
-        missing.push(path.to_owned());
-        at = path.parent();
-    }
-    for path in missing.iter().rev() {
-        match fs.create_dir(path, Mode::Shared) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => other.context("make the folder", path)?,
-        }
-        fs.sync_dir(fs::parent(path)).context("sync the folder", fs::parent(path))?;
-    }
-    Ok(())
 }

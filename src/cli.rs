@@ -1,0 +1,85 @@
+//! The command line: verbs, one file each or a small group.
+//!
+//! stdout carries data only; all else goes to stderr.
+
+mod announce;
+mod answer;
+mod args;
+mod cloudevent;
+mod commit;
+mod documents;
+mod events;
+mod failure;
+mod init;
+mod input;
+mod lines;
+mod logging;
+mod output;
+mod shell;
+mod start;
+mod status;
+mod stop;
+mod subscribe;
+mod subscriptions;
+mod update;
+mod verify;
+mod which_store;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Verb};
+use failure::Result;
+use output::{Output, say_lines};
+use which_store::{reading, writing};
+
+/// What the usage was wrong for, as the shell convention has it.
+const WRONG: u8 = 2;
+
+/// Does what the command line says.
+pub fn run() -> Result<ExitCode> {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(wrong) if wrong.use_stderr() => {
+            say_lines(&wrong.to_string());
+            return Ok(ExitCode::from(WRONG));
+        }
+        Err(asked) => {
+            // Help or version. A reader that went away has seen enough.
+            let _ = asked.print();
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    logging::start();
+    let mut output = Output::new(args.json);
+    let done = dispatch(args, &mut output);
+    let flushed = output.flush();
+    let code = done?;
+    flushed?;
+    Ok(code)
+}
+
+fn dispatch(args: Args, out: &mut Output) -> Result<ExitCode> {
+    let given = args.store;
+    match args.verb {
+        Verb::Init { dir } => init::run(dir, given, out),
+        Verb::Put(put) => writing(given, |store| documents::put(store, &put, out)),
+        Verb::Get { key } => reading(given, |store| documents::get(store, &key, out)),
+        Verb::Rm(rm) => writing(given, |store| documents::rm(store, &rm, out)),
+        Verb::Update(update) => writing(given, |store| update::run(store, &update, out)),
+        Verb::Ls { prefix } => reading(given, |store| documents::ls(store, &prefix, out)),
+        Verb::Commit { file, lines } => writing(given, |store| {
+            let source = input::Source::new(file.as_deref());
+            if lines { lines::run(store, &source, out) } else { commit::run(store, &source, out) }
+        }),
+        Verb::Events(events) => reading(given, |store| events::run(store, events, out)),
+        Verb::Subscribe(subscribe) => writing(given, |store| subscribe::run(store, subscribe, out)),
+        Verb::Subscriptions => reading(given, |store| subscriptions::list(store, out)),
+        Verb::Reset { name, to } => {
+            writing(given, |store| subscriptions::reset(store, &name, to, out))
+        }
+        Verb::Status => reading(given, |store| status::run(store, out)),
+        Verb::Verify => reading(given, |store| verify::run(store, out)),
+    }
+}

@@ -1,0 +1,208 @@
+//! What may stand on the command line, and the help about it.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::start::{StartArg, start};
+
+/// A document store with an outbox, made of plain files.
+///
+/// Every document is one JSON file in your own folder. A commit writes documents and events together,
+/// and every subscription gets every event, at least once and in order.
+#[derive(Debug, Parser)]
+#[command(
+    name = "docbox",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done; 1 the store says no (no such document or subscription, conflict, busy, drift);\n\
+                  2 what was given is wrong; 3 the store or the disk failed.\n\n\
+                  Example: docbox init tavern && cd tavern && echo '{\"name\":\"Jake\"}' | docbox put agents/jake"
+)]
+pub struct Args {
+    /// The store's folder [default: `DOCBOX_STORE`, else the nearest folder upwards that has .docbox].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// One JSON object a line on stdout, also on a terminal.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a store in a folder, which may hold files already.
+    #[command(after_help = "Example: docbox init tavern")]
+    Init {
+        /// The folder; made if missing [default: the store named by --store or `DOCBOX_STORE`, else here].
+        dir: Option<PathBuf>,
+    },
+    /// Write a document, and announce it if wanted.
+    #[command(
+        after_help = "Example: echo '{\"state\":\"idle\"}' | docbox put agents/jake --event AgentSpawned"
+    )]
+    Put(Put),
+    /// Print a document: the exact bytes of its file.
+    #[command(after_help = "Example: docbox get agents/jake | jq .state")]
+    Get {
+        /// The document.
+        key: String,
+    },
+    /// Delete a document.
+    #[command(after_help = "Example: docbox rm agents/jake --event AgentRemoved")]
+    Rm(Rm),
+    /// Change a document by a command that reads the old one and prints the new one.
+    ///
+    /// When somebody else writes the document meanwhile, the command runs again on the newer one.
+    #[command(
+        after_help = "Example: docbox update agents/jake --exec 'jq \".state = \\\"done\\\"\"' --event AgentCompleted"
+    )]
+    Update(Update),
+    /// List the keys of documents.
+    #[command(after_help = "Example: docbox ls agents/")]
+    Ls {
+        /// Only keys whose text begins with this.
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+    /// Commit a transaction given as JSON: documents and events, all or none.
+    #[command(
+        after_help = "A transaction: {\"writes\":[{\"key\":\"agents/a\",\"doc\":{},\"if\":\"absent\"},\
+                            {\"key\":\"agents/b\",\"delete\":true}],\"events\":[{\"type\":\"AgentSpawned\",\
+                            \"subject\":\"agents/a\",\"data\":{}}],\"ref\":\"mine\"}\n\n\
+                            Example: docbox commit --lines transactions.jsonl"
+    )]
+    Commit {
+        /// Where the transaction is [default: stdin].
+        file: Option<PathBuf>,
+        /// One transaction a line; each is committed without waiting for the next.
+        #[arg(long)]
+        lines: bool,
+    },
+    /// Look at the events in the journal, without a subscription.
+    #[command(after_help = "Example: docbox events --type 'Agent*' --follow")]
+    Events(Events),
+    /// Receive events, from where this subscription stands.
+    #[command(
+        after_help = "Example: docbox subscribe mail --from now --type AgentCompleted --follow --exec ./send-mail"
+    )]
+    Subscribe(Subscribe),
+    /// List the subscriptions: how far they are, and who consumes them.
+    #[command(after_help = "Example: docbox subscriptions --json | jq .lag_events")]
+    Subscriptions,
+    /// Make a subscription go on from elsewhere.
+    #[command(after_help = "Example: docbox reset ui --to beginning")]
+    Reset {
+        /// The subscription.
+        name: String,
+        /// Where to: `beginning`, `now`, or a position, after which it goes on.
+        #[arg(long, value_name = "beginning|now|POS", value_parser = start)]
+        to: StartArg,
+    },
+    /// Say how the store is.
+    #[command(after_help = "Example: docbox status --json | jq .head")]
+    Status,
+    /// Read everything and say what is not as it should be.
+    #[command(after_help = "Example: docbox verify && echo sound")]
+    Verify,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Put {
+    /// The document.
+    pub key: String,
+    /// Where its JSON is [default: stdin].
+    pub file: Option<PathBuf>,
+    /// Only if there is no such document.
+    #[arg(long, conflicts_with = "if_revision")]
+    pub if_absent: bool,
+    /// Only if the document is at this revision.
+    #[arg(long, value_name = "REV")]
+    pub if_revision: Option<String>,
+    #[command(flatten)]
+    pub announce: Announce,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Rm {
+    /// The document.
+    pub key: String,
+    /// Only if the document is at this revision.
+    #[arg(long, value_name = "REV")]
+    pub if_revision: Option<String>,
+    #[command(flatten)]
+    pub announce: Announce,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Update {
+    /// The document.
+    pub key: String,
+    /// Reads the old document on stdin and prints the new one; run by the shell.
+    #[arg(long, value_name = "CMD")]
+    pub exec: String,
+    #[command(flatten)]
+    pub announce: Announce,
+}
+
+/// The event that goes with a change.
+#[derive(Debug, clap::Args)]
+pub struct Announce {
+    /// Emit an event of this type in the same commit.
+    #[arg(long, value_name = "TYPE")]
+    pub event: Option<String>,
+    /// The event's data.
+    #[arg(long, value_name = "JSON", requires = "event", allow_hyphen_values = true)]
+    pub data: Option<String>,
+    /// What the event is about [default: the document].
+    #[arg(long, value_name = "KEY", requires = "event")]
+    pub subject: Option<String>,
+}
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+pub struct Globs {
+    /// Only events of this type; `*` is any run of characters, `?` is one; may be repeated.
+    #[arg(long = "type", value_name = "GLOB")]
+    pub types: Vec<String>,
+    /// Only events about this subject; globs as for --type; may be repeated.
+    #[arg(long = "subject", value_name = "GLOB")]
+    pub subjects: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Events {
+    /// Begin with what follows this position, as in `42-0`, or `42` for the end of commit 42.
+    #[arg(long, value_name = "POS")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub globs: Globs,
+    /// Wait for more, until interrupted.
+    #[arg(long)]
+    pub follow: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Subscribe {
+    /// The subscription: 1 to 64 of a-z 0-9 - _.
+    pub name: String,
+    /// Where a new subscription begins; ignored later.
+    #[arg(long, value_name = "beginning|now|POS", value_parser = start)]
+    pub from: Option<StartArg>,
+    #[command(flatten)]
+    pub globs: Globs,
+    /// Run this by the shell for each event, the event on its stdin; exit 0 settles the event, anything
+    /// else brings it again later.
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<String>,
+    /// Wait for more, until interrupted.
+    #[arg(long)]
+    pub follow: bool,
+    /// End after so many deliveries.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max: Option<u64>,
+    /// When another consumer holds the subscription, wait for it to end.
+    #[arg(long)]
+    pub wait: bool,
+}

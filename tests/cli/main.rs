@@ -1,0 +1,16 @@
+//! The command line, by the real program in folders of its own: every verb, every exit code, every kind
+//! of bad input.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests look at files as any other program does, and damage them"
+)]
+
+mod commit;
+mod damage;
+mod documents;
+mod events;
+mod finding;
+mod health;
+mod lines;
+mod subscribe;
+mod tavern;
