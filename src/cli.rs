@@ -7,6 +7,7 @@ mod answer;
 mod args;
 mod cloudevent;
 mod commit;
+mod demo;
 mod documents;
 mod events;
 mod failure;
@@ -81,5 +82,6 @@ fn dispatch(args: Args, out: &mut Output) -> Result<ExitCode> {
         }
         Verb::Status => reading(given, |store| status::run(store, out)),
         Verb::Verify => reading(given, |store| verify::run(store, out)),
+        Verb::Demo { dir, fast } => demo::run(dir, fast, out),
     }
 }

@@ -106,6 +106,16 @@ pub enum Verb {
     /// Read everything and say what is not as it should be.
     #[command(after_help = "Example: docbox verify && echo sound")]
     Verify,
+    /// Live through a recorded day: a writer and three consumers, killed in the midst of it, and a count of
+    /// what was lost.
+    #[command(after_help = "Example: docbox demo")]
+    Demo {
+        /// A folder without a store; made if missing [default: a new one under the temp folder].
+        dir: Option<PathBuf>,
+        /// Without the pauses of the day.
+        #[arg(long, hide = true)]
+        fast: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

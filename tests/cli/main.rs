@@ -7,6 +7,7 @@
 
 mod commit;
 mod damage;
+mod demo;
 mod documents;
 mod events;
 mod finding;
