@@ -10,8 +10,9 @@ use crate::core::Core;
 use crate::cursor;
 use crate::definition::Definition;
 use crate::documents::Found;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::filter::{Filter, Globs};
+use crate::fs;
 use crate::journal::{Reader, Segments};
 use crate::key::Key;
 use crate::position::Position;
@@ -73,14 +74,28 @@ pub struct SubscriptionStatus {
     pub error: Option<String>,
 }
 
+/// How often a look begins anew because retention dropped what it was reading.
+const TRIES: usize = 5;
+
 impl Status {
     pub(crate) fn of(core: &Core) -> Result<Self> {
+        for _ in 1..TRIES {
+            match Self::look(core) {
+                Err(Error::Compacted { .. }) => {}
+                other => return other,
+            }
+        }
+        Self::look(core)
+    }
+
+    fn look(core: &Core) -> Result<Self> {
         let head = core.head()?;
         let segments = Segments::list(&*core.fs, &core.names)?;
         let mut journal_bytes = 0;
         for first in segments.firsts() {
             let path = core.names.segment(*first);
-            journal_bytes += core.fs.stat(&path).context("look at", &path)?.len;
+            let stat = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?;
+            journal_bytes += stat.map_or(0, |stat| stat.len);
         }
         let oldest = segments.oldest().unwrap_or(1);
         let mut committed = BTreeMap::new();
@@ -151,7 +166,10 @@ impl SubscriptionStatus {
             cursor::check(&status.name, &value, &core.identity, &head).map(|()| value)
         });
         match checked {
-            Ok(value) => status.measure_lag(core, value.next, &head)?,
+            Ok(value) => match status.measure_lag(core, value.next, &head) {
+                Err(gone @ Error::Compacted { .. }) => status.error = Some(gone.to_string()),
+                measured => measured?,
+            },
             Err(unusable) => status.error = Some(unusable.to_string()),
         }
         Ok(status)

@@ -203,7 +203,8 @@ impl Subscription {
             if due.is_none_or(|due| due <= now) {
                 let is_ready = due.is_some() || self.fetch(&core.head()?)?;
                 // What was committed since waits for the next call.
-                let is_beyond = matches!(patience, Patience::UpTo(target) if self.upcoming() > target);
+                let is_beyond =
+                    matches!(patience, Patience::UpTo(target) if self.upcoming() > target);
                 if is_ready && !is_beyond {
                     return self.hand_over().map(Some);
                 }

@@ -175,6 +175,12 @@ impl Verify<'_> {
                 progress(line.len);
                 Ok(())
             })?;
+            let now = Segments::list(&*core.fs, &core.names)?;
+            if let Some(oldest) = now.oldest().filter(|oldest| *oldest > found.end.segment) {
+                // Retention dropped what was being read: no damage.
+                first = oldest;
+                continue;
+            }
             self.stopped(head, found.end, found.expected.seq, found.stop);
             match segments.after(found.end.segment) {
                 Some(next) => first = next,
