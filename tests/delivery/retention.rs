@@ -95,6 +95,8 @@ fn segments_that_were_removed_by_hand_are_said_to_a_subscription_that_needs_them
     let mut ui = ui(&store);
     let error = ui.next(crate::home::LONG).unwrap_err();
     assert!(matches!(error, Error::Compacted { .. }), "{error}");
+    let status = &store.subscriptions().unwrap()[0];
+    assert_eq!(status.error, Some(error.to_string()));
     store.reset("ui", Start::Beginning).unwrap();
     assert_eq!(take(&mut ui, 1), [oldest(&store)]);
 }
