@@ -175,6 +175,17 @@ impl Locked<'_> {
         Register::create(&*self.lock.fs, &self.lock.names.head(), head)
     }
 
+    /// Makes the register anew, where no slot of it is readable or it is missing.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn make_head(&mut self, head: &Head) -> Result<()> {
+        Register::create(&*self.lock.fs, &self.lock.names.head(), head)?;
+        // What was open is a file without a name now: what is written there nobody sees.
+        self.desk.head = None;
+        self.find_head().map(drop)
+    }
+
     /// The writing end of the journal.
     pub fn journal(&mut self) -> &mut Writer {
         &mut self.desk.journal

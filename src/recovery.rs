@@ -147,8 +147,7 @@ fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result
     redo.apply(&core.documents, Same::Leave)?;
     let mut head = head_at(core, &found, applied.as_ref());
     if locked.find_head()?.is_none() {
-        Register::create(&*core.fs, &core.names.head(), &head)?;
-        locked.find_head()?;
+        locked.make_head(&head)?;
     }
     head.token = token(core)?;
     locked.write_head(&head)?;
