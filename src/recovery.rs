@@ -82,7 +82,10 @@ fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
         && is_cache_intact(core, head)?
     {
         check_last_line(core, head)?;
-        roll_forward(core, locked)?;
+        let head = roll_forward(core, locked)?;
+        if core.applied()?.is_none() {
+            mend_applied(core, None, &head)?;
+        }
         return Ok(());
     }
     redo_all(core, locked, head.as_ref())
