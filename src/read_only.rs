@@ -5,7 +5,7 @@ use crate::error::{Context, Result};
 use crate::fs::{self, Lock, Open};
 use crate::head::{Applied, Head};
 use crate::journal::{Place, scan};
-use crate::recovery::{anything_at, is_cache_intact, start_of_redo};
+use crate::recovery::{anything_at, check_end, claims, is_cache_intact, start_of_redo};
 use crate::redo::Redo;
 
 /// What the journal says of documents beyond `applied`, when nobody has recovered the store: the folder
@@ -22,7 +22,7 @@ pub fn unapplied(core: &Core) -> Result<Option<Redo>> {
     let head = core.head().ok();
     let applied = core.applied()?;
     let unapplied = if alone && needs_redo(core, head.as_ref(), applied.as_ref())? {
-        Some(read(core, applied.as_ref())?).filter(|redo| !redo.is_empty())
+        Some(read(core, head.as_ref(), applied.as_ref())?).filter(|redo| !redo.is_empty())
     } else {
         None
     };
@@ -39,7 +39,7 @@ fn needs_redo(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Re
     Ok(behind || lost)
 }
 
-fn read(core: &Core, applied: Option<&Applied>) -> Result<Redo> {
+fn read(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Result<Redo> {
     let segments = crate::journal::Segments::list(&*core.fs, &core.names)?;
     let (start, expected) = start_of_redo(&segments, applied);
     let from = applied.map_or(0, |applied| applied.seq);
@@ -48,11 +48,13 @@ fn read(core: &Core, applied: Option<&Applied>) -> Result<Redo> {
     if fs::stat_if_there(&*core.fs, &path).context("look at", &path)?.is_none() {
         return Ok(redo);
     }
-    scan(&*core.fs, &core.names, start, expected, &mut |record, line| {
+    let found = scan(&*core.fs, &core.names, start, expected, &mut |record, line| {
         if record.seq > from {
             redo.add(record, &core.names.segment(line.place.segment), line.place.offset)?;
         }
         Ok(())
     })?;
+    // Else an older version than was acknowledged would be served.
+    check_end(core, &found, claims(core, head, applied)?)?;
     Ok(redo)
 }

@@ -233,7 +233,10 @@ fn mend_applied(core: &Core, applied: Option<&Applied>, head: &Head) -> Result<(
 }
 
 /// The newest commit that any register of this store vouches for: it had been durable.
-fn claims(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Result<u64> {
+///
+/// # Errors
+/// What the disk says.
+pub fn claims(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Result<u64> {
     let mut newest = head.map_or(0, |head| head.seq).max(applied.map_or(0, |applied| applied.seq));
     for name in cursor::list(&*core.fs, &core.names)? {
         let value = cursor::peek(&*core.fs, &core.names, &name)?;
@@ -242,6 +245,29 @@ fn claims(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Result
         }
     }
     Ok(newest)
+}
+
+/// Refuses a journal that cannot be read where it had been durable.
+///
+/// # Errors
+/// [`Error::Corrupt`].
+pub fn check_end(core: &Core, found: &Scan, claims: u64) -> Result<()> {
+    let seq = found.expected.seq;
+    match &found.stop {
+        Stop::Unreadable { what, had_been_durable } if *had_been_durable || claims >= seq => {
+            Err(Error::Corrupt {
+                path: core.names.segment(found.end.segment),
+                offset: found.end.offset,
+                seq: Some(seq),
+                what: format!(
+                    "{what}; this commit had been durable, so nothing from it on is served or written over; \
+                     restore the file from a backup, or keep a copy of the store and look at it with \
+                     `docbox verify`"
+                ),
+            })
+        }
+        Stop::Blank | Stop::Unreadable { .. } => Ok(()),
+    }
 }
 
 /// Decides what it means that reading stopped: nothing (no more lines), corruption, an older journal
@@ -261,19 +287,8 @@ fn clear_torn_tail(core: &Core, found: &Scan, claims: u64) -> Result<()> {
             }
             Ok(())
         }
-        Stop::Unreadable { what, had_been_durable } if *had_been_durable || claims >= seq => {
-            Err(Error::Corrupt {
-                path,
-                offset: found.end.offset,
-                seq: Some(seq),
-                what: format!(
-                    "{what}; this commit had been durable, so nothing from it on is served or written over; \
-                     restore the file from a backup, or keep a copy of the store and look at it with \
-                     `docbox verify`"
-                ),
-            })
-        }
         Stop::Unreadable { what, .. } => {
+            check_end(core, found, claims)?;
             let file = core.fs.open(&path, Open::Read).context("open", &path)?;
             let bytes = fs::read_all(&*file).context("read", &path)?;
             let start = usize::try_from(found.end.offset).unwrap_or(usize::MAX).min(bytes.len());
