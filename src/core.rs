@@ -14,7 +14,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::lock::CommitLock;
 use crate::names::Names;
-use crate::redo::Redo;
+use crate::redo::{Redo, Unapplied};
 use crate::register::Register;
 use crate::stopping::Stopping;
 
@@ -34,7 +34,7 @@ pub struct Core {
     /// `head`, open for reading.
     pub head: OnceLock<Register<Head>>,
     /// For a store that is only read and that nobody recovered: what its journal says beyond `applied`.
-    pub unapplied: Option<Redo>,
+    pub unapplied: Option<Unapplied>,
     pub read_only: bool,
     /// Cursors that the background thread syncs; those of dropped subscriptions until it has.
     pub cursors: Mutex<Vec<Arc<Mutex<Cursor>>>>,
@@ -114,6 +114,12 @@ impl Core {
         let register = Register::<Applied>::open(&*self.fs, &self.names.applied(), Open::Read)?;
         let value = register.map(|register| register.read()).transpose()?.flatten();
         Ok(value.filter(|applied| applied.identity == self.identity))
+    }
+
+    /// What the journal says of documents that the folder cannot be believed about.
+    #[must_use]
+    pub fn unapplied(&self) -> Option<&Redo> {
+        self.unapplied.as_ref()?.as_of(self.head().ok().as_ref())
     }
 
     /// Refuses once the store is closed.

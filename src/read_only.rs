@@ -6,14 +6,14 @@ use crate::fs::{self, Lock, Open};
 use crate::head::{Applied, Head};
 use crate::journal::{Place, scan};
 use crate::recovery::{anything_at, check_end, claims, is_cache_intact, start_of_redo};
-use crate::redo::Redo;
+use crate::redo::{Redo, Unapplied};
 
 /// What the journal says of documents beyond `applied`, when nobody has recovered the store: the folder
 /// may be behind. `None` where the folder can be believed.
 ///
 /// # Errors
 /// What the disk says.
-pub fn unapplied(core: &Core) -> Result<Option<Redo>> {
+pub fn unapplied(core: &Core) -> Result<Option<Unapplied>> {
     // Where the lock cannot even be asked for, somebody may well have it: the folder is believed.
     let Ok(locked) = core.lock.take() else { return Ok(None) };
     let path = core.names.open_lock();
@@ -28,7 +28,7 @@ pub fn unapplied(core: &Core) -> Result<Option<Redo>> {
     };
     drop(file);
     drop(locked);
-    Ok(unapplied)
+    Ok(unapplied.map(|redo| Unapplied::new(redo, head)))
 }
 
 fn needs_redo(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Result<bool> {

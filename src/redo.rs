@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::documents::{Documents, Found};
 use crate::error::{Error, Result};
+use crate::head::Head;
 use crate::json::Json;
 use crate::key::Key;
 use crate::place::{Prepared, set_aside};
@@ -18,6 +19,28 @@ use crate::transaction::Content;
 /// The documents of some journal lines.
 #[derive(Debug, Default)]
 pub struct Redo(BTreeMap<Key, Versions>);
+
+/// Documents that the folder cannot be believed about.
+#[derive(Debug)]
+pub struct Unapplied {
+    redo: Redo,
+    /// As it stood when the journal was read.
+    head: Option<Head>,
+}
+
+impl Unapplied {
+    /// What the journal said when the head was this.
+    #[must_use]
+    pub fn new(redo: Redo, head: Option<Head>) -> Self {
+        Self { redo, head }
+    }
+
+    /// What the journal said, as long as nobody has recovered the store since: whoever does moves the head.
+    #[must_use]
+    pub fn as_of(&self, head: Option<&Head>) -> Option<&Redo> {
+        (self.head.as_ref() == head).then_some(&self.redo)
+    }
+}
 
 /// What some lines say of one document.
 #[derive(Debug)]

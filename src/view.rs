@@ -55,7 +55,7 @@ impl<'a> View<'a> {
     pub fn list(&self, prefix: &str) -> Result<Vec<Key>> {
         self.core.check_open()?;
         let mut keys = self.core.documents.list(prefix)?.keys;
-        if let Some(unapplied) = &self.core.unapplied {
+        if let Some(unapplied) = self.core.unapplied() {
             keys.retain(|key| !unapplied.touches(key));
             let written = unapplied
                 .keys()
@@ -68,7 +68,7 @@ impl<'a> View<'a> {
 
     fn read(&self, key: &Key) -> Result<Option<Found>> {
         self.core.check_open()?;
-        let unapplied = self.core.unapplied.as_ref().filter(|unapplied| unapplied.touches(key));
+        let unapplied = self.core.unapplied().filter(|unapplied| unapplied.touches(key));
         if let Some(unapplied) = unapplied {
             let path = self.core.names.journal();
             let stat = self.core.fs.stat(&path).context("look at", &path)?;
