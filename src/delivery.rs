@@ -46,8 +46,18 @@ impl Delivery {
     pub(crate) fn new(parts: HandOver) -> Self {
         let HandOver { event, attempt, next, subscription, retry, cursor, flight, lock } = parts;
         let number = flight.take_off();
-        let (settled, _lock) = (false, lock);
-        Self { event, attempt, next, subscription, retry, cursor, flight, number, settled, _lock }
+        Self {
+            event,
+            attempt,
+            next,
+            subscription,
+            retry,
+            cursor,
+            flight,
+            number,
+            settled: false,
+            _lock: lock,
+        }
     }
 
     /// The event.

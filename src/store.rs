@@ -9,22 +9,16 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::checkpoint;
 use crate::commit::{Commit, commit, commit_all};
-use crate::core::{Core, Opening};
-use crate::creation;
+use crate::core::Core;
 use crate::document::Document;
+use crate::emitted::Emitted;
 use crate::error::{Context, Error, Result};
-use crate::event::Event;
 use crate::events::Events;
-use crate::fs::{self, Fs, OsFs};
 use crate::housekeeping;
-use crate::identity::Identity;
 use crate::key::Key;
-use crate::limits::Limits;
-use crate::names::Names;
 use crate::opening::SubscriptionBuilder;
+use crate::options::Options;
 use crate::position::Position;
-use crate::read_only;
-use crate::recovery;
 use crate::reset::reset;
 use crate::retention::retain;
 use crate::start::Start;
@@ -32,110 +26,6 @@ use crate::status::{Status, SubscriptionStatus};
 use crate::transaction::Transaction;
 use crate::verify::{Report, verify};
 use crate::view::{self, View};
-
-/// How to open a store.
-#[derive(Clone, Debug)]
-#[must_use = "options do nothing until a store is opened with them"]
-pub struct Options {
-    create: bool,
-    housekeeping: bool,
-    limits: Limits,
-    fs: Arc<dyn Fs>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { create: true, housekeeping: true, limits: Limits::default(), fs: Arc::new(OsFs) }
-    }
-}
-
-impl Options {
-    /// Whether a store is made where there is none; it is, unless said otherwise.
-    pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
-        self
-    }
-
-    /// Another disk, for tests.
-    #[doc(hidden)]
-    pub fn disk(mut self, fs: Arc<dyn Fs>) -> Self {
-        self.fs = fs;
-        self
-    }
-
-    /// Other sizes and ages, for tests.
-    #[doc(hidden)]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Whether a thread keeps house, for tests.
-    #[doc(hidden)]
-    pub fn housekeeping(mut self, housekeeping: bool) -> Self {
-        self.housekeeping = housekeeping;
-        self
-    }
-
-    /// Opens the store in a folder; the first to open it recovers it.
-    ///
-    /// # Errors
-    /// [`Error::Unusable`] when there is none and none is to be made, or it has another format;
-    /// [`Error::Corrupt`] when recovery finds damage; [`Error::Blocked`] when it cannot put a document
-    /// in place; what the disk says.
-    pub fn open(self, folder: impl AsRef<Path>) -> Result<Store> {
-        let (names, identity) = self.find(folder.as_ref(), self.create)?;
-        let Self { housekeeping, limits, fs, .. } = self;
-        let core = Core::new(Opening { fs, names, identity, limits, read_only: false })?;
-        recovery::join(&core)?;
-        Store::start(core, housekeeping)
-    }
-
-    /// Opens the store in a folder without writing anything, as it stands.
-    ///
-    /// # Errors
-    /// As [`Options::open`].
-    pub fn open_read_only(self, folder: impl AsRef<Path>) -> Result<Store> {
-        let (names, identity) = self.find(folder.as_ref(), false)?;
-        let Self { limits, fs, .. } = self;
-        let mut core = Core::new(Opening { fs, names, identity, limits, read_only: true })?;
-        core.unapplied = read_only::unapplied(&core)?;
-        Store::start(core, false)
-    }
-
-    fn find(&self, folder: &Path, create: bool) -> Result<(Names, Identity)> {
-        let fs = &*self.fs;
-        let folder = std::path::absolute(folder).context("find", folder)?;
-        if create {
-            creation::make_folders(fs, &folder)?;
-        }
-        let root = fs::none_if_missing(fs.canonical(&folder)).context("find", &folder)?;
-        let no_store = |what: &str| {
-            let hint = format!("{what}; make a store with `docbox init {}`", folder.display());
-            Error::unusable(&folder, hint)
-        };
-        let root = root.ok_or_else(|| no_store("there is no such folder"))?;
-        let names = Names::new(root);
-        if let Some(store) = creation::read(fs, &names)? {
-            return Ok((names, store.identity));
-        }
-        let home = names.home();
-        let entries = fs::none_if_missing(fs.read_dir(&home)).context("list", &home)?;
-        if entries.is_some_and(|entries| !entries.is_empty()) {
-            return Err(Error::unusable(
-                &folder,
-                "its `.docbox` has no `store.json`; restore it from a backup, or move `.docbox` away",
-            ));
-        }
-        if !create {
-            return Err(no_store("there is no store in this folder"));
-        }
-        creation::create(fs, &names)?;
-        let store =
-            creation::read(fs, &names)?.ok_or_else(|| no_store("it vanished while it was made"))?;
-        Ok((names, store.identity))
-    }
-}
 
 /// A store: documents in a folder, and the journal of all that ever happened to them.
 ///
@@ -195,7 +85,7 @@ impl Store {
         Options::default()
     }
 
-    fn start(core: Core, housekeeping: bool) -> Result<Self> {
+    pub(crate) fn start(core: Core, housekeeping: bool) -> Result<Self> {
         let core = Arc::new(core);
         let kept = Arc::clone(&core);
         let housekeeper = housekeeping
@@ -417,44 +307,5 @@ impl Store {
 
     pub(crate) fn core(&self) -> &Core {
         &self.0.core
-    }
-}
-
-/// What the closure of [`Store::update`] may return: nothing, an event, or several.
-pub trait Emitted {
-    /// The events to emit.
-    ///
-    /// # Errors
-    /// What making them said.
-    fn events(self) -> Result<Vec<Event>>;
-}
-
-impl Emitted for () {
-    fn events(self) -> Result<Vec<Event>> {
-        Ok(Vec::new())
-    }
-}
-
-impl Emitted for Event {
-    fn events(self) -> Result<Vec<Event>> {
-        Ok(vec![self])
-    }
-}
-
-impl Emitted for Option<Event> {
-    fn events(self) -> Result<Vec<Event>> {
-        Ok(self.into_iter().collect())
-    }
-}
-
-impl Emitted for Vec<Event> {
-    fn events(self) -> Result<Vec<Event>> {
-        Ok(self)
-    }
-}
-
-impl<E: Emitted> Emitted for Result<E> {
-    fn events(self) -> Result<Vec<Event>> {
-        self?.events()
     }
 }

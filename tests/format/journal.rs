@@ -81,7 +81,7 @@ fn changed(number: usize, change: impl Fn(&[Line]) -> String) -> (Home, Vec<Line
 }
 
 fn text<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
-    lines.into_iter().map(|line| format!("{}\n", line.text)).collect()
+    lines.into_iter().flat_map(|line| [line.text.as_str(), "\n"]).collect()
 }
 
 #[test]

@@ -15,6 +15,9 @@ fn only_in(what: &str, allowed: impl Fn(&str) -> bool) {
         if allowed(&source.path) {
             continue;
         }
+        if source.path.ends_with("/tests.rs") {
+            continue;
+        }
         let lines = source.code_lines().filter(|(_, line)| line.contains(what));
         wrong.extend(
             lines.map(|(number, line)| format!("{}:{number}: {}", source.path, line.trim())),
@@ -33,7 +36,7 @@ fn only_the_door_touches_the_disk() {
     only_in("std::fs", |path| door(path) || is_program(path));
     only_in("rustix", door);
     only_in("fs2", door);
-    only_in("tempfile", door);
+    only_in("tempfile", |path| door(path) || is_program(path));
 }
 
 #[test]
@@ -137,15 +140,17 @@ fn every_dependency_says_why_it_is_there() {
 
 #[test]
 fn the_top_level_holds_what_was_asked_for_and_nothing_else() {
-    let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output();
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     let Ok(listed) = listed else {
         eprintln!("skipped: there is no git");
         return;
     };
     let allowed = ["Cargo.toml", "Cargo.lock", "src", "tests", "fixtures", "docs", "README.md"];
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let top: BTreeSet<&str> =
-        listed.lines().map(|path| path.split('/').next().unwrap_or_default()).collect();
+    let top: BTreeSet<&str> = listed
+        .split_terminator('\0')
+        .map(|path| path.split('/').next().unwrap_or_default())
+        .collect();
     let others: Vec<_> = top
         .into_iter()
         .filter(|name| {

@@ -35,8 +35,8 @@ pub fn rust(folder: &str) -> Vec<Source> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text =
-                    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+                let text = fs::read_to_string(&path)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
                 let path =
                     path.strip_prefix(root()).unwrap_or(&path).to_string_lossy().replace('\\', "/");
                 found.push(Source { path, text });
@@ -50,7 +50,8 @@ pub fn rust(folder: &str) -> Vec<Source> {
 
 /// What a folder holds.
 pub fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     entries.map(|entry| entry.expect("an entry").path()).collect()
 }
 
