@@ -1,5 +1,6 @@
 //! Making a store: it appears whole or not at all.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::register::Register;
 
 /// The format that this version reads and writes.
 pub const FORMAT: u32 = 1;
+
+/// How often making a store begins anew because others make it at the same moment.
+const TRIES: usize = 16;
 
 const README: &str = "\
 This folder belongs to docbox. The folder around it is a document store: each *.json file in it is a
@@ -79,12 +83,24 @@ pub fn read(fs: &dyn Fs, names: &Names) -> Result<Option<StoreFile>> {
 /// # Errors
 /// What the disk says; then there is no store.
 pub fn create(fs: &dyn Fs, names: &Names) -> Result<()> {
+    for _ in 1..TRIES {
+        match try_to_create(fs, names) {
+            // Somebody who makes it at the same moment took our unfinished folder for a dead one's.
+            Err(Error::Io { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && read(fs, names)?.is_none() => {}
+            other => return other,
+        }
+    }
+    try_to_create(fs, names)
+}
+
+fn try_to_create(fs: &dyn Fs, names: &Names) -> Result<()> {
     clear_leftovers(fs, names.root())?;
     // The folder itself may be new, and its maker dead.
     let above = fs::parent(names.root());
     match fs.sync_dir(above) {
         // Who may not read it has not made the folder in it either.
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
         synced => synced.context("sync the folder", above)?,
     }
     let (beside, _lock) = begin(fs, names.root())?;
@@ -97,7 +113,8 @@ pub fn create(fs: &dyn Fs, names: &Names) -> Result<()> {
         // Somebody else was faster: then there is a store.
         return if read(fs, names)?.is_some() { Ok(()) } else { Err(error) };
     }
-    fs.remove_dir(beside.root()).context("remove", beside.root())?;
+    // Another may have cleared it already.
+    fs::none_if_missing(fs.remove_dir(beside.root())).context("remove", beside.root())?;
     fs.sync_dir(names.root()).context("sync the folder", names.root())
 }
 
@@ -110,7 +127,13 @@ fn begin(fs: &dyn Fs, root: &Path) -> Result<(Names, Arc<dyn File>)> {
     fs.create_dir(&names.home(), Mode::Private).context("make the folder", &names.home())?;
     let path = names.commit_lock();
     let lock = fs.open(&path, Open::CreateNew(Mode::Private)).context("make", &path)?;
-    lock.try_lock(Lock::Exclusive).context("lock", &path)?;
+    let is_ours = lock.try_lock(Lock::Exclusive).context("lock", &path)?;
+    let (held, there) = (lock.stat(), fs::stat_if_there(fs, &path));
+    let (held, there) = (held.context("look at", &path)?, there.context("look at", &path)?);
+    if !is_ours || there.is_none_or(|there| !there.same_file(&held)) {
+        // Cleared before it was locked.
+        return Err(io::Error::from(io::ErrorKind::NotFound)).context("lock", &path);
+    }
     Ok((names, lock))
 }
 
@@ -148,12 +171,15 @@ fn clear_leftovers(fs: &dyn Fs, root: &Path) -> Result<()> {
         }
         let leftover = Names::new(root.join(&entry.name));
         let lock = leftover.commit_lock();
-        let alive = match fs::none_if_missing(fs.open(&lock, Open::Write)).context("open", &lock)? {
+        let file = fs::none_if_missing(fs.open(&lock, Open::Write)).context("open", &lock)?;
+        let is_alive = match &file {
             Some(file) => !file.try_lock(Lock::Exclusive).context("lock", &lock)?,
             None => false,
         };
-        if !alive {
-            remove_tree(fs, leftover.root())?;
+        if !is_alive {
+            // With its lock held. What cannot be removed is removed by the next one, or somebody is at
+            // work in it after all.
+            let _ = remove_tree(fs, leftover.root());
         }
     }
     Ok(())
