@@ -42,7 +42,7 @@ fn seen_apart(writer: &Store, reader: &Store) -> Option<(Value, Value)> {
 /// which `locked` is called.
 fn look_under_lock<R>(store: &Store, mut locked: impl FnMut() -> R) -> R {
     let mut looks = 0;
-    let seen = store.read(|_| {
+    let result = store.read(|_| {
         looks += 1;
         if looks <= 5 {
             put(store, "moving", &json!(looks));
@@ -50,7 +50,7 @@ fn look_under_lock<R>(store: &Store, mut locked: impl FnMut() -> R) -> R {
         }
         Ok(Some(locked()))
     });
-    seen.unwrap().expect("the sixth look is under the lock")
+    result.unwrap().expect("the sixth look is under the lock")
 }
 
 #[test]

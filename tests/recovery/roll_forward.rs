@@ -50,7 +50,7 @@ fn the_next_opener_puts_them_in_place_and_delivers_them() {
 }
 
 #[test]
-fn the_next_commit_of_an_open_store_does_too() {
+fn the_next_commit_of_an_openstore_does_too() {
     let home = Home::new();
     let store = home.still();
     put(&store, "a", &json!(1));
@@ -91,8 +91,8 @@ fn they_are_delivered_even_where_only_a_subscription_lives() {
 #[test]
 fn documents_are_put_in_place_even_where_nobody_does_anything() {
     let home = Home::new();
-    let _store = home.open();
-    emit(&_store, [1]);
+    let store = home.open();
+    emit(&store, [1]);
     home.write_behind_head(home.next_line(&write("late", None, "1")));
     eventually("housekeeping rolls forward", || home.is_there("late.json"));
 }
