@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use docbox::{Error, Revision, Severity, Store, Transaction};
 use serde_json::{Value, json};
 
-use crate::door::Door;
+use crate::door::{Door, is_journal};
 use crate::home::{Home, put};
 
 #[test]
@@ -74,8 +74,7 @@ fn an_edit_made_while_the_commit_is_synced_is_kept_aside() {
         let fire = Arc::clone(&armed);
         // Between validation and putting in place.
         let door = Door::new(move |call, path| {
-            let is_journal = path.parent().is_some_and(|folder| folder.ends_with("journal"));
-            if call == "sync_data" && is_journal && fire.swap(false, Ordering::SeqCst) {
+            if call == "sync_data" && is_journal(path) && fire.swap(false, Ordering::SeqCst) {
                 fs::write(&document, "\"an honest edit\"").unwrap();
             }
         });

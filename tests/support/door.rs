@@ -7,6 +7,11 @@ use std::sync::Arc;
 
 use docbox::fs::{Entry, File, Fs, Lock, Mode, Open, OsFs, Stat};
 
+/// Whether a path lies in `journal/`; a segment keeps the name that it was opened by.
+pub fn is_journal(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.ends_with("journal"))
+}
+
 type Hook = dyn Fn(&str, &Path) + Send + Sync;
 
 /// Passes everything on to the real disk, and tells `hook` first what is done to which path.
