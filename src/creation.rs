@@ -214,7 +214,7 @@ pub fn make_folders(fs: &dyn Fs, folder: &Path) -> Result<()> {
     }
     for path in missing.iter().rev() {
         match fs.create_dir(path, Mode::Shared) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             other => other.context("make the folder", path)?,
         }
         fs.sync_dir(fs::parent(path)).context("sync the folder", fs::parent(path))?;
