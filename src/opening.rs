@@ -22,9 +22,9 @@ use crate::store::Store;
 use crate::subscription::{Opened, Subscription};
 
 /// Whoever lists the subscriptions holds a lock for a moment, so a refusal is asked for again this long.
-const BUSY_FOR: Duration = Duration::from_millis(100);
+pub(crate) const BUSY_FOR: Duration = Duration::from_millis(100);
 /// How often a consumer that waits for another to end looks whether it has.
-const STAND_BY: Duration = Duration::from_millis(5);
+pub(crate) const STAND_BY: Duration = Duration::from_millis(5);
 
 /// A subscription about to be opened.
 #[derive(Clone, Debug)]

@@ -76,12 +76,14 @@ fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
     // Whoever made the store may have died before its name was durable.
     let root = core.names.root();
     core.fs.sync_dir(root).context("sync the folder", root)?;
+    make_missing_folders(core)?;
     place::clear_leftovers(&core.documents)?;
     let head = locked.find_head()?.filter(|head| head.identity == core.identity);
+    // A last line that is not there in an intact cache: a journal that was restored. Then all is read.
     if let Some(head) = &head
         && is_cache_intact(core, head)?
+        && check_last_line(core, head).is_ok()
     {
-        check_last_line(core, head)?;
         let head = roll_forward(core, locked)?;
         if core.applied()?.is_none() {
             mend_applied(core, None, &head)?;
@@ -89,6 +91,17 @@ fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
         return Ok(());
     }
     redo_all(core, locked, head.as_ref())
+}
+
+/// Some backups leave out empty folders.
+fn make_missing_folders(core: &Core) -> Result<()> {
+    let names = &core.names;
+    for folder in [names.spool(), names.recovered(), names.dead(), names.cursors()] {
+        if fs::stat_if_there(&*core.fs, &folder).context("look at", &folder)?.is_none() {
+            core.fs.create_dir(&folder, Mode::Private).context("make the folder", &folder)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the page cache that wrote `head` still stands, so that nothing written was lost.
@@ -108,16 +121,18 @@ fn check_last_line(core: &Core, head: &Head) -> Result<()> {
     let expected = Expected { seq: head.seq, prev: None };
     let len = head.offset.saturating_sub(head.last);
     let crc = read_line(&*core.fs, &path, place, len, expected)?;
-    if crc != head.crc {
-        return Err(Error::Corrupt {
-            path,
-            offset: head.last,
-            seq: Some(head.seq),
-            what: "the line is another one than `head` names; restore the file from a backup"
-                .into(),
-        });
+    if crc == head.crc { Ok(()) } else { Err(another_line(core, place, head.seq)) }
+}
+
+/// A line that is valid and not the one that a register names.
+fn another_line(core: &Core, place: Place, seq: u64) -> Error {
+    Error::Corrupt {
+        path: core.names.segment(place.segment),
+        offset: place.offset,
+        seq: Some(seq),
+        what: "the line is another one than the registers name; restore the file from a backup"
+            .into(),
     }
-    Ok(())
 }
 
 /// Everything from `applied` on, once more. The journal is the truth.
@@ -132,7 +147,14 @@ fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result
         if record.seq > from {
             redo.add(record, &core.names.segment(line.place.segment), line.place.offset)?;
         }
-        if head.is_some_and(|head| head.seq == line.seq && head.crc == line.crc) {
+        let named = [
+            head.map(|head| (head.seq, head.crc)),
+            applied.as_ref().and_then(|applied| Some((applied.seq, applied.crc?))),
+        ];
+        if named.iter().flatten().any(|(seq, crc)| *seq == line.seq && *crc != line.crc) {
+            return Err(another_line(core, line.place, line.seq));
+        }
+        if head.is_some_and(|head| head.seq == line.seq) {
             head_line = Some(line);
         }
         Ok(())

@@ -3,6 +3,8 @@
 //! The request is durable in the definition before anything else happens; the consumer obeys it, be it
 //! one that runs now, the next one, or this call when nobody holds the subscription.
 
+use std::time::Instant;
+
 use crate::core::Core;
 use crate::cursor::{self, CursorValue};
 use crate::definition::{Definition, Order, ResetRequest};
@@ -10,6 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::filter::Globs;
 use crate::fs::{self, Lock, Open};
 use crate::names;
+use crate::opening::{BUSY_FOR, STAND_BY};
 use crate::position::Position;
 use crate::recovery::roll_forward;
 use crate::register::{Register, RegisterWriter};
@@ -45,7 +48,14 @@ pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
     definition.write(&*core.fs, &core.names)?;
     let lock = cursor::open_lock(&*core.fs, &core.names, name)?;
     let path = core.names.cursor_lock(name);
-    if lock.try_lock(Lock::Exclusive).context("lock", &path)? {
+    // Who lists the subscriptions holds it for a moment; a consumer holds it longer, and obeys itself.
+    let begun = Instant::now();
+    let mut alone = lock.try_lock(Lock::Exclusive).context("lock", &path)?;
+    while !alone && begun.elapsed() < BUSY_FOR {
+        std::thread::sleep(STAND_BY);
+        alone = lock.try_lock(Lock::Exclusive).context("lock", &path)?;
+    }
+    if alone {
         obey_alone(core, name, request)?;
     }
     // Wakes a consumer in another process: it watches `head`.

@@ -185,3 +185,53 @@ fn a_store_whose_maker_died_before_its_name_was_durable_is_made_so_by_the_next()
     disk.power_cut_with(Survival::NOTHING);
     check(&disk, &history);
 }
+
+#[test]
+fn another_line_than_the_registers_name_is_corruption() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    store.close().expect("closes");
+    // The journal of a store whose first commit was another.
+    let other = crate::oracle::disk();
+    let another = open(&other.process()).expect("opens");
+    History::default().commit(&another, &[("agents/b", Some("two"))]).expect("a commit");
+    let segment = super::segment(1);
+    disk.write(&segment, other.read(&segment).expect("the segment"));
+    for survival in [None, Some(Survival::EVERYTHING)] {
+        let disk = disk.fork();
+        if let Some(survival) = survival {
+            disk.power_cut_with(survival);
+        }
+        let error = open(&disk.process()).expect_err("damage");
+        assert!(error.to_string().contains("another one"), "{error}");
+    }
+}
+
+#[test]
+fn a_journal_that_was_restored_from_an_older_copy_is_gone_on_with() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    let segment = super::segment(1);
+    let older = disk.read(&segment).expect("the segment");
+    history.commit(&store, &[("agents/a", Some("two"))]).expect("a commit");
+    store.close().expect("closes");
+    disk.write(&segment, older);
+    let store = open(&disk.process()).expect("opens, and says what it found");
+    assert_eq!(store.status().expect("a status").head, 1);
+    let seq = history.commit(&store, &[("agents/b", Some("three"))]).expect("goes on");
+    assert_eq!(seq, 2);
+}
+
+#[test]
+fn empty_folders_that_a_backup_left_out_are_made_again() {
+    let (disk, history) = (disk(), History::default());
+    for folder in ["spool", "recovered", "dead", "cursors"] {
+        disk.remove(format!("/s/.docbox/{folder}"));
+    }
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    drop(store);
+    check(&disk.fork(), &history);
+}
