@@ -122,3 +122,8 @@ pub use subscription::Subscription;
 pub use transaction::Transaction;
 pub use verify::{Finding, Report, Severity};
 pub use view::View;
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

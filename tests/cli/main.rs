@@ -13,5 +13,6 @@ mod events;
 mod finding;
 mod health;
 mod lines;
+mod readme;
 mod subscribe;
 mod tavern;
