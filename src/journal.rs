@@ -6,6 +6,6 @@ mod segment;
 mod writer;
 
 pub use reader::Reader;
-pub use scan::{Expected, Line, Scan, Stop, read_line, scan};
+pub use scan::{Expected, Line, Scan, Stop, damaged, read_line, scan};
 pub use segment::{Place, Segments};
 pub use writer::{Sizes, Writer};

@@ -90,6 +90,7 @@ mod status;
 mod stopping;
 mod store;
 mod subscription;
+mod tail;
 mod transaction;
 mod transaction_json;
 mod verify;

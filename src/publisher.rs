@@ -246,6 +246,13 @@ impl Station {
                 subscription.rest(rings);
                 continue;
             };
+            let span = tracing::debug_span!(
+                "deliver",
+                subscription = self.builder.name(),
+                event = delivery.event().id(),
+                attempt = delivery.attempt()
+            );
+            let _entered = span.enter();
             let handler = &mut self.handler;
             match panic::catch_unwind(AssertUnwindSafe(|| handler(&delivery))) {
                 Ok(Ok(())) => delivery.ack()?,

@@ -5,8 +5,9 @@ use crate::error::{Context, Result};
 use crate::fs::{self, Lock, Open};
 use crate::head::{Applied, Head};
 use crate::journal::{Place, scan};
-use crate::recovery::{anything_at, check_end, claims, is_cache_intact, start_of_redo};
+use crate::recovery::{anything_at, is_cache_intact, start_of_redo};
 use crate::redo::{Redo, Unapplied};
+use crate::tail::{check_end, claims};
 
 /// What the journal says of documents beyond `applied`, when nobody has recovered the store: the folder
 /// may be behind. `None` where the folder can be believed.

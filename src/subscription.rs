@@ -268,6 +268,7 @@ impl Subscription {
         cursor.write(value)?;
         drop(cursor);
         self.floor = event.position;
+        tracing::debug!(subscription = self.name, event = event.id(), attempt, "handed over");
         Ok(Delivery::new(HandOver {
             event,
             attempt,

@@ -146,7 +146,8 @@ pub fn read_line(
 }
 
 /// What to say of a line that had been durable.
-pub(super) fn damaged(what: &str) -> String {
+#[must_use]
+pub fn damaged(what: &str) -> String {
     format!(
         "{what}; this commit had been durable, so nothing from it on is served or written over; \
          restore the file from a backup, or keep a copy of the store and look at it with `docbox verify`"
