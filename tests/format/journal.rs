@@ -7,7 +7,7 @@ use docbox::{Start, Store};
 
 use crate::golden::golden;
 use crate::home::{Home, Line, sealed};
-use crate::{corrupt, damaged};
+use crate::{corrupt, damaged_files};
 
 /// Asserts what everybody is told of damage at `line`, and that nobody touches its segment.
 fn assert_damaged(home: &Home, line: &Line, what: &str) {
@@ -25,7 +25,7 @@ fn assert_damaged(home: &Home, line: &Line, what: &str) {
         let error = events.find_map(Result::err).expect("and nothing from it on");
         assert_eq!(corrupt(error), place, "{what}");
         let report = store.verify().unwrap();
-        assert_eq!(damaged(&report).first(), Some(&name), "{what}: {:?}", report.findings);
+        assert_eq!(damaged_files(&report).first(), Some(&name), "{what}: {:?}", report.findings);
     };
     look(&Store::open_read_only(home.root()).unwrap());
     match Store::options().housekeeping(false).open(home.root()) {
@@ -139,7 +139,7 @@ fn a_segment_from_the_middle_that_is_gone() {
     let inside = Start::After(docbox::Position::end_of(gone.seq()));
     let error = store.events(inside).unwrap().find_map(Result::err).unwrap();
     assert_eq!(corrupt(error), place, "never a silent jump");
-    assert_eq!(damaged(&store.verify().unwrap()), [place.0]);
+    assert_eq!(damaged_files(&store.verify().unwrap()), [place.0]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 )]
 
 mod copied;
+mod damaged;
 mod golden;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/home.rs"]
@@ -29,7 +30,7 @@ fn corrupt(error: Error) -> (String, u64, Option<u64>) {
 }
 
 /// The files in which `verify` found damage.
-fn damaged(report: &Report) -> Vec<String> {
+fn damaged_files(report: &Report) -> Vec<String> {
     let damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);
     damage.map(|finding| finding.path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
 }

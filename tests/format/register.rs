@@ -115,7 +115,7 @@ fn verify_finds_a_register_without_a_readable_slot() {
         home.overwrite(&home.path(&format!(".docbox/{register}")), 0, vec![b'x'; 3 * 4096]);
         let reader = Store::open_read_only(home.root()).unwrap();
         for store in [&store, &reader] {
-            assert_eq!(crate::damaged(&store.verify().unwrap()), [register]);
+            assert_eq!(crate::damaged_files(&store.verify().unwrap()), [register]);
         }
     }
 }
