@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::commit::Commit;
 use crate::core::Core;
 use crate::crc::Crc;
 use crate::documents::Found;
@@ -14,6 +13,7 @@ use crate::journal::Place;
 use crate::json::Json;
 use crate::key::Key;
 use crate::place::Prepared;
+use crate::queue::Commit;
 use crate::record::{EventRecord, Record, WriteRecord};
 use crate::redo::blocked;
 use crate::revision::Revision;

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::bell::Bell;
-use crate::commit::Queue;
 use crate::cursor::Cursor;
 use crate::documents::Documents;
 use crate::error::{Error, Result};
@@ -14,6 +13,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::lock::CommitLock;
 use crate::names::Names;
+use crate::queue::Queue;
 use crate::redo::{Redo, Unapplied};
 use crate::register::Register;
 use crate::stopping::Stopping;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checkpoint::checkpoint;
-use crate::commit::{Commit, commit, commit_all};
+use crate::commit::{commit, commit_all};
 use crate::core::Core;
 use crate::document::Document;
 use crate::emitted::Emitted;
@@ -19,6 +19,7 @@ use crate::key::Key;
 use crate::opening::SubscriptionBuilder;
 use crate::options::Options;
 use crate::position::Position;
+use crate::queue::Commit;
 use crate::reset::reset;
 use crate::retention::retain;
 use crate::start::Start;
