@@ -10,7 +10,7 @@ use crate::event::{OWN_TYPES, RecordedEvent};
 use crate::record::Record;
 
 /// The longest glob, in bytes.
-const MAX_GLOB_BYTES: usize = 1024;
+pub const MAX_GLOB_BYTES: usize = 1024;
 
 /// Globs of types and of subjects, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -65,7 +65,7 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn can_watch(&self) -> bool;
 }
 
-/// The calls on an open file. Closing it gives back whatever lock it holds.
+/// The calls on an open file. Closing it gives back whatever lock it holds, at once.
 #[expect(clippy::missing_errors_doc, reason = "each returns what the system said")]
 pub trait File: fmt::Debug + Send + Sync {
     /// Reads at an offset; fewer bytes than asked for, and 0 at the end.

@@ -23,8 +23,8 @@ pub(crate) const BUILDING: &str = ".docbox-new-";
 const DOCUMENT_END: &str = ".json";
 const SEGMENT_END: &str = ".jsonl";
 /// So that `ls` shows the segments in their order.
-const SEGMENT_DIGITS: usize = 16;
-const SUBSCRIPTION_BYTES: usize = 64;
+pub(crate) const SEGMENT_DIGITS: usize = 16;
+pub(crate) const SUBSCRIPTION_BYTES: usize = 64;
 
 // Documents: the percent-encoding of keys. Its lists are fixed and follow no Unicode table, so that
 // format 1 stays what it is whatever compiler and libraries build it.

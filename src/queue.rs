@@ -13,9 +13,9 @@ use crate::revision::Revision;
 use crate::transaction::Transaction;
 
 /// The most transactions that share a sync.
-const BATCH_TRANSACTIONS: usize = 1024;
+pub const BATCH_TRANSACTIONS: usize = 1024;
 /// No more transactions are taken into a batch once it holds this many bytes of documents.
-const BATCH_BYTES: usize = 8 << 20;
+pub const BATCH_BYTES: usize = 8 << 20;
 
 /// A commit that was made: durable, in place, and to be delivered.
 #[derive(Clone, Debug)]

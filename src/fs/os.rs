@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
 use super::{Entry, File, Fs, Kind, Lock, Mode, Open, Stat};
@@ -46,7 +47,7 @@ impl Fs for OsFs {
         if let Some(mode) = mode {
             create_mode(&mut options, mode);
         }
-        let file = OsFile(options.open(path)?);
+        let file = OsFile { file: options.open(path)?, locked_by: AtomicU32::new(0) };
         if mode == Some(Mode::Private) && cfg!(unix) && file.stat()?.mode & 0o777 != 0o600 {
             file.set_mode(0o600)?;
         }
@@ -153,58 +154,76 @@ impl Fs for OsFs {
 }
 
 #[derive(Debug)]
-struct OsFile(fs::File);
+struct OsFile {
+    file: fs::File,
+    /// The process that locked it; 0 while it is not locked.
+    locked_by: AtomicU32,
+}
+
+impl Drop for OsFile {
+    fn drop(&mut self) {
+        // A child that is just being started shares the descriptor until it runs its program, and the
+        // lock with it: closing alone would give it back only then. A forked child, though, must not
+        // give back what its parent holds. (Nothing is lost if this fails.)
+        if self.locked_by.load(Ordering::Acquire) == std::process::id() {
+            let _ = fs2::FileExt::unlock(&self.file);
+        }
+    }
+}
 
 impl File for OsFile {
     #[cfg(unix)]
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(&self.0, buf, offset)
+        std::os::unix::fs::FileExt::read_at(&self.file, buf, offset)
     }
 
     #[cfg(windows)]
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_read(&self.0, buf, offset)
+        std::os::windows::fs::FileExt::seek_read(&self.file, buf, offset)
     }
 
     #[cfg(unix)]
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::write_at(&self.0, buf, offset)
+        std::os::unix::fs::FileExt::write_at(&self.file, buf, offset)
     }
 
     #[cfg(windows)]
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_write(&self.0, buf, offset)
+        std::os::windows::fs::FileExt::seek_write(&self.file, buf, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        self.0.metadata().map(|metadata| stat(&metadata))
+        self.file.metadata().map(|metadata| stat(&metadata))
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
-        let mut permissions = self.0.metadata()?.permissions();
+        let mut permissions = self.file.metadata()?.permissions();
         #[cfg(unix)]
         std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, mode);
         #[cfg(not(unix))]
         permissions.set_readonly(mode & 0o200 == 0);
-        self.0.set_permissions(permissions)
+        self.file.set_permissions(permissions)
     }
 
     // By path: from Rust 1.89 on, std's own methods of these names would be taken otherwise.
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {
         let taken = match lock {
-            Lock::Shared => fs2::FileExt::try_lock_shared(&self.0),
-            Lock::Exclusive => fs2::FileExt::try_lock_exclusive(&self.0),
+            Lock::Shared => fs2::FileExt::try_lock_shared(&self.file),
+            Lock::Exclusive => fs2::FileExt::try_lock_exclusive(&self.file),
         };
         match taken {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.locked_by.store(std::process::id(), Ordering::Release);
+                Ok(true)
+            }
             Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
                 Ok(false)
             }
@@ -214,15 +233,20 @@ impl File for OsFile {
 
     fn lock(&self) -> io::Result<()> {
         loop {
-            match fs2::FileExt::lock_exclusive(&self.0) {
+            match fs2::FileExt::lock_exclusive(&self.file) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
+                other => {
+                    self.locked_by.store(std::process::id(), Ordering::Release);
+                    return other;
+                }
             }
         }
     }
 
     fn unlock(&self) -> io::Result<()> {
-        fs2::FileExt::unlock(&self.0)
+        fs2::FileExt::unlock(&self.file)?;
+        self.locked_by.store(0, Ordering::Release);
+        Ok(())
     }
 }
 

@@ -71,6 +71,29 @@ fn a_subscription_that_lags_keeps_its_segments() {
 }
 
 #[test]
+fn a_store_that_never_rests_moves_applied_and_drops_segments_all_the_same() {
+    let home = Home::new();
+    let limits = Limits {
+        checkpoint_bytes: 1000,
+        checkpoint_idle: Duration::from_hours(1),
+        retain_age: Duration::ZERO,
+        ..small()
+    };
+    let store = Store::options().limits(limits).open(home.root()).unwrap();
+    // Housekeeping moves it at its first look in any case; what follows is for the bytes.
+    eventually("applied moves at the first look", || {
+        emit(&store, [1]);
+        store.status().unwrap().applied > Some(0)
+    });
+    let first = store.status().unwrap().head;
+    eventually("segments are dropped", || {
+        emit(&store, [1]);
+        let status = store.status().unwrap();
+        status.applied > Some(first) && status.oldest > first
+    });
+}
+
+#[test]
 fn a_cursor_that_cannot_be_read_keeps_the_whole_journal() {
     let home = Home::new();
     let store = forgetful(&home);

@@ -7,13 +7,13 @@
 
 mod copied;
 mod damaged;
+mod docs;
 mod golden;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/home.rs"]
 mod home;
 mod identity;
 mod journal;
-mod python;
 mod register;
 mod tail;
 

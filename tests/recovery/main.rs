@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod children;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/home.rs"]
 mod home;

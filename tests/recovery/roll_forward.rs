@@ -50,7 +50,7 @@ fn the_next_opener_puts_them_in_place_and_delivers_them() {
 }
 
 #[test]
-fn the_next_commit_of_an_openstore_does_too() {
+fn the_next_commit_of_an_open_store_does_too() {
     let home = Home::new();
     let store = home.still();
     put(&store, "a", &json!(1));

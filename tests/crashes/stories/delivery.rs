@@ -1,5 +1,8 @@
 //! Stories of subscriptions and retention.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use docbox::{Start, Store};
 
 use crate::history::History;
@@ -74,10 +77,10 @@ fn story_11_segments_are_dropped_so_that_no_power_cut_leaves_a_hole() {
             history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
         }
         store.checkpoint().expect("a checkpoint");
-        let removals = std::sync::atomic::AtomicU64::new(0);
+        let removals = AtomicU64::new(0);
         disk.hook(move |_, call| {
             let removes = call.op == Op::RemoveFile && call.path.starts_with("/s/.docbox/journal");
-            let count = removals.fetch_add(removes.into(), std::sync::atomic::Ordering::SeqCst);
+            let count = removals.fetch_add(removes.into(), Ordering::SeqCst);
             if removes && count == seed % 4 + 1 { Answer::Crash } else { Answer::Go }
         });
         let _ = store.retain();
@@ -157,4 +160,55 @@ fn a_reset_is_not_forgotten_in_a_power_cut() {
     let delivery = ui.catch_up().next().expect("an event").expect("no error");
     assert_eq!(delivery.event().kind(), "T0", "from the beginning");
     drop(delivery);
+}
+
+#[test]
+fn a_clean_close_keeps_the_place_of_a_subscription_that_was_dropped_before_it() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    for _ in 0..3 {
+        history.commit(&store, &[]).expect("a commit");
+    }
+    history.deliver(&store, "ui").expect("all is acked, and the subscription dropped");
+    store.close().expect("closes");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    let store = open(&disk.process()).expect("opens");
+    let mut ui = store.subscribe("ui").open().expect("opens");
+    assert!(ui.catch_up().next().is_none(), "nothing that was settled comes again");
+}
+
+#[test]
+fn a_look_at_the_whole_store_bears_that_segments_are_dropped_at_any_call() {
+    let (base, history) = (disk(), History::default());
+    let store = open(&base.process()).expect("opens");
+    for _ in 0..12 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    store.close().expect("closes");
+    drop(store);
+    base.settle();
+    for k in 0.. {
+        let disk = base.fork();
+        let store = open(&disk.process()).expect("opens");
+        let other = open(&disk.process()).expect("opens");
+        let calls = Arc::new(AtomicU64::new(0));
+        let (counted, outside, held) = (Arc::clone(&calls), other.clone(), disk.clone());
+        disk.hook(move |_, call| {
+            let waits = matches!(call.op, Op::Lock | Op::TryLock(_) | Op::Unlock);
+            // Verify looks at the documents under the lock; nobody drops anything then.
+            if counted.fetch_add(1, Ordering::SeqCst) == k && !waits && !is_locked(&held) {
+                assert!(outside.retain().expect("retention") > 0, "segments were dropped");
+            }
+            Answer::Go
+        });
+        let status = store.status().expect("a status");
+        let report = store.verify().expect("verify reads");
+        disk.unhook();
+        assert_eq!(status.head, 12);
+        assert!(report.is_clean(), "at call {k}: {:#?}", report.findings);
+        if calls.load(Ordering::SeqCst) <= k {
+            break;
+        }
+    }
 }
