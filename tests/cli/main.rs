@@ -13,5 +13,7 @@ mod events;
 mod finding;
 mod health;
 mod lines;
+#[allow(dead_code, reason = "each binary uses a part of it")]
+#[path = "../support/program.rs"]
+mod program;
 mod subscribe;
-mod tavern;
