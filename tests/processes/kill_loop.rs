@@ -181,7 +181,9 @@ impl KillLoop {
         let seq = said["seq"].as_u64().unwrap_or_else(|| panic!("a writer was refused: {said}"));
         let number = expected.expect("it was asked for");
         assert_eq!(self.heard.acknowledged.insert(seq, number), None, "seq {seq} twice");
-        if self.is_feeding && let Some(slot) = self.writers.iter().position(|one| *one == id) {
+        if self.is_feeding
+            && let Some(slot) = self.writers.iter().position(|one| *one == id)
+        {
             self.feed(slot);
         }
     }

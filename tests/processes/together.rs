@@ -10,8 +10,7 @@ const LINES: u64 = 100;
 #[test]
 fn many_processes_commit_at_once_and_each_commit_has_a_seq_of_its_own() {
     let home = made();
-    let mut writers: Vec<_> =
-        (0..WRITERS).map(|_| start(&home, &["commit", "--lines"])).collect();
+    let mut writers: Vec<_> = (0..WRITERS).map(|_| start(&home, &["commit", "--lines"])).collect();
     for (writer, running) in (0..).zip(&mut writers) {
         for line in 0..LINES {
             running.give(&transaction(writer, line));
