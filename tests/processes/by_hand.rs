@@ -28,7 +28,9 @@ fn an_edit_by_hand_stays_or_is_kept_aside_or_was_read_by_the_commit_that_replace
     let mut dice = dice();
     let mut crowd = Crowd::new(home.root());
     let mut writers = [0; WRITERS];
-    writers.iter_mut().for_each(|writer| *writer = begin(&mut crowd));
+    for writer in &mut writers {
+        *writer = begin(&mut crowd);
+    }
     let mut number = 0;
     for edit in 0..EDITS {
         // At most six answers are on their way: until this document's turn comes again, a commit was begun
@@ -54,7 +56,9 @@ fn an_edit_by_hand_stays_or_is_kept_aside_or_was_read_by_the_commit_that_replace
             writers[slot] = begin(&mut crowd);
         }
     }
-    writers.into_iter().for_each(|id| crowd.kill(id));
+    for id in writers {
+        crowd.kill(id);
+    }
     // Whoever comes next rolls forward what they left.
     docbox(&home, &["status"], "").ok();
     assert_kept(&home);

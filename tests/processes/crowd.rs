@@ -110,7 +110,9 @@ impl Crowd {
                     Ok(value) => return Some((id, value)),
                     Err(error) => assert!(!self.alive.contains_key(&id), "{error}: {line}"),
                 },
-                Ok((id, Said::Err(line))) => self.errors += &format!("{id}: {line}\n"),
+                Ok((id, Said::Err(line))) => {
+                    self.errors.extend([&*id.to_string(), ": ", &line, "\n"])
+                }
                 Ok((id, Said::End)) => {
                     self.heard.remove(&id);
                     if let Some(mut member) = self.alive.remove(&id) {

@@ -13,4 +13,4 @@ mod reading;
 mod redo;
 mod roll_forward;
 
-use home::{revision, write};
+use home::write;

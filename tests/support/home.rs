@@ -272,6 +272,6 @@ pub fn write(key: &str, was: Option<&str>, doc: &str) -> String {
 }
 
 /// The revision of a document with this compact text.
-pub fn revision(compact: &str) -> String {
+fn revision(compact: &str) -> String {
     Revision::of(&layout::pretty(compact)).to_string()
 }
