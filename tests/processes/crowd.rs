@@ -111,7 +111,7 @@ impl Crowd {
                     Err(error) => assert!(!self.alive.contains_key(&id), "{error}: {line}"),
                 },
                 Ok((id, Said::Err(line))) => {
-                    self.errors.extend([&*id.to_string(), ": ", &line, "\n"])
+                    self.errors.extend([&*id.to_string(), ": ", &line, "\n"]);
                 }
                 Ok((id, Said::End)) => {
                     self.heard.remove(&id);
