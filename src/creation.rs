@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Kind, Lock, Mode, Open};
 use crate::head::{Applied, Head};
 use crate::identity::Identity;
-use crate::names::{self, Names};
+use crate::names::Names;
 use crate::record::microseconds;
 use crate::register::Register;
 
@@ -109,21 +109,16 @@ fn try_to_create(fs: &dyn Fs, names: &Names) -> Result<()> {
     });
     if let Err(error) = built {
         // What cannot be removed now is removed by the next one.
-        let _ = remove_tree(fs, beside.root());
+        let _ = clear(fs, &beside);
         // Somebody else was faster: then there is a store.
         return if read(fs, names)?.is_some() { Ok(()) } else { Err(error) };
     }
-    // Another may have cleared it already.
-    fs::none_if_missing(fs.remove_dir(beside.root())).context("remove", beside.root())?;
     fs.sync_dir(names.root()).context("sync the folder", names.root())
 }
 
 /// A folder beside, whose lock says that somebody is at work in it.
 fn begin(fs: &dyn Fs, root: &Path) -> Result<(Names, Arc<dyn File>)> {
-    let id = Uuid::now_v7();
-    let beside = root.join(format!("{}{}", names::BUILDING, id.simple()));
-    fs.create_dir(&beside, Mode::Private).context("make the folder", &beside)?;
-    let names = Names::new(beside);
+    let names = Names::building(root, &Uuid::now_v7().simple().to_string());
     fs.create_dir(&names.home(), Mode::Private).context("make the folder", &names.home())?;
     let path = names.commit_lock();
     let lock = fs.open(&path, Open::CreateNew(Mode::Private)).context("make", &path)?;
@@ -165,24 +160,37 @@ fn build(fs: &dyn Fs, names: &Names) -> Result<()> {
 /// Removes what a cut creation left beside, but not what somebody is building now.
 fn clear_leftovers(fs: &dyn Fs, root: &Path) -> Result<()> {
     for entry in fs.read_dir(root).context("list", root)? {
-        let is_leftover = entry.name.to_str().is_some_and(|name| name.starts_with(names::BUILDING));
-        if !is_leftover || entry.kind != Kind::Dir {
-            continue;
-        }
-        let leftover = Names::new(root.join(&entry.name));
+        let leftover = Names::left_over(root, &entry.name).filter(|_| entry.kind == Kind::Dir);
+        let Some(leftover) = leftover else { continue };
         let lock = leftover.commit_lock();
         let file = fs::none_if_missing(fs.open(&lock, Open::Write)).context("open", &lock)?;
-        let is_alive = match &file {
-            Some(file) => !file.try_lock(Lock::Exclusive).context("lock", &lock)?,
-            None => false,
-        };
-        if !is_alive {
-            // With its lock held. What cannot be removed is removed by the next one, or somebody is at
-            // work in it after all.
-            let _ = remove_tree(fs, leftover.root());
+        // What cannot be removed now is removed by the next one.
+        match &file {
+            Some(file) if file.try_lock(Lock::Exclusive).context("lock", &lock)? => {
+                let _ = clear(fs, &leftover);
+            }
+            Some(_) => {}
+            // Its maker died, or is about to make the lock: nothing but an empty folder is removed.
+            None => drop(fs.remove_dir(&leftover.home())),
         }
     }
     Ok(())
+}
+
+/// Removes an unfinished store whose lock is held; the lock last, so that whoever finds it without one
+/// finds it empty, even if this is cut.
+fn clear(fs: &dyn Fs, unfinished: &Names) -> Result<()> {
+    let (home, lock) = (unfinished.home(), unfinished.commit_lock());
+    for entry in fs.read_dir(&home).context("list", &home)? {
+        let path = home.join(&entry.name);
+        if entry.kind == Kind::Dir {
+            remove_tree(fs, &path)?;
+        } else if path != lock {
+            fs::none_if_missing(fs.remove_file(&path)).context("remove", &path)?;
+        }
+    }
+    fs::none_if_missing(fs.remove_file(&lock)).context("remove", &lock)?;
+    fs::none_if_missing(fs.remove_dir(&home)).context("remove", &home).map(drop)
 }
 
 fn remove_tree(fs: &dyn Fs, folder: &Path) -> Result<()> {

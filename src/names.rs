@@ -18,7 +18,7 @@ pub(crate) const HOME: &str = ".docbox";
 pub(crate) const DEAD: &str = "dead";
 
 /// What the name of a store begins with that is being made.
-pub(crate) const BUILDING: &str = ".docbox-new-";
+const BUILDING: &str = ".docbox-new-";
 
 const DOCUMENT_END: &str = ".json";
 const SEGMENT_END: &str = ".jsonl";
@@ -208,12 +208,24 @@ fn is_device(segment: &str) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     root: PathBuf,
+    home: PathBuf,
 }
 
 impl Names {
     /// Of the store at `root`.
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        Self { home: root.join(HOME), root }
+    }
+
+    /// Of a store that is being made at `root`, beside the place where it will appear.
+    pub(crate) fn building(root: &Path, id: &str) -> Self {
+        Self { root: root.to_owned(), home: root.join(format!("{BUILDING}{id}")) }
+    }
+
+    /// Of a store that is being made, or was, if this is the name of such a folder.
+    pub(crate) fn left_over(root: &Path, name: &OsStr) -> Option<Self> {
+        Some(Self::building(root, name.to_str()?.strip_prefix(BUILDING)?))
     }
 
     /// The user's own folder.
@@ -228,52 +240,52 @@ impl Names {
 
     /// The folder of all that is not a document.
     pub(crate) fn home(&self) -> PathBuf {
-        self.root.join(HOME)
+        self.home.clone()
     }
 
     /// What makes the folder a store: format, id, epoch, options.
     pub(crate) fn store_json(&self) -> PathBuf {
-        self.home().join("store.json")
+        self.home.join("store.json")
     }
 
     /// Tells a stranger what this folder is.
     pub(crate) fn readme(&self) -> PathBuf {
-        self.home().join("README")
+        self.home.join("README")
     }
 
     /// Keeps git away.
     pub(crate) fn gitignore(&self) -> PathBuf {
-        self.home().join(".gitignore")
+        self.home.join(".gitignore")
     }
 
     /// Held by whoever commits.
     pub(crate) fn commit_lock(&self) -> PathBuf {
-        self.home().join("commit.lock")
+        self.home.join("commit.lock")
     }
 
     /// Held, shared, by every open store.
     pub(crate) fn open_lock(&self) -> PathBuf {
-        self.home().join("open.lock")
+        self.home.join("open.lock")
     }
 
     /// Held by whoever moves `applied`.
     pub(crate) fn checkpoint_lock(&self) -> PathBuf {
-        self.home().join("checkpoint.lock")
+        self.home.join("checkpoint.lock")
     }
 
     /// The register of the newest commit that is durable and in place.
     pub(crate) fn head(&self) -> PathBuf {
-        self.home().join("head")
+        self.home.join("head")
     }
 
     /// The register up to which documents are durable in the folder.
     pub(crate) fn applied(&self) -> PathBuf {
-        self.home().join("applied")
+        self.home.join("applied")
     }
 
     /// The folder of cursors.
     pub(crate) fn cursors(&self) -> PathBuf {
-        self.home().join("cursors")
+        self.home.join("cursors")
     }
 
     /// The register of a subscription: how far it is.
@@ -293,7 +305,7 @@ impl Names {
 
     /// The folder of segments.
     pub(crate) fn journal(&self) -> PathBuf {
-        self.home().join("journal")
+        self.home.join("journal")
     }
 
     /// The segment that begins with the commit `first_seq`.
@@ -303,17 +315,17 @@ impl Names {
 
     /// The folder of document files to be put in place, and of displaced ones to be used again.
     pub(crate) fn spool(&self) -> PathBuf {
-        self.home().join("spool")
+        self.home.join("spool")
     }
 
     /// The folder of whatever recovery or repair displaced.
     pub(crate) fn recovered(&self) -> PathBuf {
-        self.home().join("recovered")
+        self.home.join("recovered")
     }
 
     /// The folder of dead letters.
     pub(crate) fn dead(&self) -> PathBuf {
-        self.home().join(DEAD)
+        self.home.join(DEAD)
     }
 }
 

@@ -103,6 +103,10 @@ impl Options {
         let home = names.home();
         let entries = fs::none_if_missing(fs.read_dir(&home)).context("list", &home)?;
         if entries.is_some_and(|entries| !entries.is_empty()) {
+            // Somebody may have made it since.
+            if let Some(store) = creation::read(fs, &names)? {
+                return Ok((names, store.identity));
+            }
             return Err(Error::unusable(
                 &folder,
                 "its `.docbox` has no `store.json`; restore it from a backup, or move `.docbox` away",

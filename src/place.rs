@@ -62,14 +62,16 @@ impl Prepared {
     /// What the disk says; it can be tried again.
     pub fn put(&mut self, documents: &Documents, key: &Key) -> Result<()> {
         let fs = documents.fs();
-        let now = fs::stat_if_there(fs, &self.path).context("look at", &self.path)?;
-        if let Some(now) = now
+        while let Some(now) = fs::stat_if_there(fs, &self.path).context("look at", &self.path)?
             && Some(now) != self.seen
             && now.kind == Kind::File
         {
             // Somebody edited it since it was validated: never overwritten unseen.
-            let kept = set_aside(documents, key)?;
-            tracing::warn!(%key, kept = %kept.display(), "edited by hand during a commit: the edit was kept aside");
+            if let Some(kept) = set_aside(documents, key)? {
+                tracing::warn!(%key, kept = %kept.display(), "edited by hand during a commit: the edit was kept aside");
+            }
+            // Keeping it took a while: another look.
+            self.seen = Some(now);
         }
         let Some(spooled) = self.spooled.clone() else {
             fs::none_if_missing(fs.remove_file(&self.path)).context("remove", &self.path)?;
@@ -175,18 +177,21 @@ fn mode(key: &Key) -> Mode {
     if key.is_own() { Mode::Private } else { Mode::Shared }
 }
 
-/// Copies whatever lies in a document's place to `recovered/`, durably, and says where.
+/// Copies whatever lies in a document's place to `recovered/`, durably, and says where; `None` when it
+/// is gone.
 ///
 /// # Errors
 /// What the disk says.
-pub fn set_aside(documents: &Documents, key: &Key) -> Result<PathBuf> {
+pub fn set_aside(documents: &Documents, key: &Key) -> Result<Option<PathBuf>> {
     let path = documents.names().document(key);
-    let found = documents.fs().open(&path, fs::Open::Read).context("open", &path)?;
+    let opened = fs::none_if_missing(documents.fs().open(&path, fs::Open::Read));
+    let Some(found) = opened.context("open", &path)? else { return Ok(None) };
     let bytes = fs::read_all(&*found).context("read", &path)?;
     let flat = key.as_str().replace('/', "%2F");
     let mut name: String = flat.chars().filter(|c| !c.is_control()).take(40).collect();
     name.push('.');
     keep(documents.fs(), &documents.names().recovered(), name.trim_start_matches('.'), &bytes)
+        .map(Some)
 }
 
 /// Keeps bytes in `recovered/` under a new name that begins with `prefix`, durably.

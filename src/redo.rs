@@ -148,7 +148,7 @@ impl Versions {
 
     /// An edit by hand, or damage: kept aside before it is replaced.
     fn keep(&self, documents: &Documents, key: &Key, found: &Found) -> Result<()> {
-        let kept = set_aside(documents, key)?;
+        let Some(kept) = set_aside(documents, key)? else { return Ok(()) };
         tracing::warn!(
             %key,
             revision = %found.revision(),

@@ -14,6 +14,7 @@ use crate::head::Head;
 use crate::journal::{Expected, Line, Place, Reader, Segments, Stop, scan};
 use crate::key::Key;
 use crate::record::Record;
+use crate::recovery::roll_forward;
 use crate::revision::Revision;
 
 /// How bad a finding is.
@@ -274,7 +275,15 @@ impl Verify<'_> {
         }
         // Commits made since the journal was read explain a difference; under the lock nobody is in the
         // middle of one.
-        let locked = if core.read_only { None } else { core.lock.take().ok() };
+        let mut locked = if core.read_only { None } else { core.lock.take().ok() };
+        if let Some(locked) = &mut locked
+            && self.report.worst() != Some(Severity::Damage)
+            && locked.check_sound().is_ok()
+            && let Err(error) = roll_forward(core, locked)
+        {
+            // A writer died since the store was opened, and its commit is half in place.
+            self.report.find(Severity::Damage, core.names.journal(), error.to_string());
+        }
         self.catch_up()?;
         for key in differing {
             let found = core.documents.read(&key)?.as_ref().map(Found::revision);

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::tavern::Tavern;
+use crate::program::Tavern;
 
 #[test]
 fn a_commit_prints_seq_and_every_revision_in_order() {

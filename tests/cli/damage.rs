@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::tavern::Tavern;
+use crate::program::Tavern;
 
 #[test]
 fn a_sound_store_is_0_and_stray_things_are_notes() {

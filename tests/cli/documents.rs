@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::tavern::{Tavern, program};
+use crate::program::{Tavern, program};
 
 #[test]
 fn put_prints_seq_and_revision_and_get_the_exact_bytes() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::tavern::{Tavern, json as parse};
+use crate::program::{Tavern, json as parse};
 
 #[test]
 fn events_are_cloudevents_one_a_line() {

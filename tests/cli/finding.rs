@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::tavern::{Tavern, json, program, run};
+use crate::program::{Tavern, json, program, run};
 
 #[test]
 fn init_makes_a_store_around_the_files_that_are_there() {

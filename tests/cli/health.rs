@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::tavern::Tavern;
+use crate::program::Tavern;
 
 #[test]
 fn status_says_how_the_store_is() {
@@ -73,7 +73,7 @@ fn a_store_that_cannot_be_written_is_read_as_it_stands() {
     use std::path::Path;
     use std::process::Command;
 
-    use crate::tavern::{Outcome, run};
+    use crate::program::{Outcome, run};
 
     const NOBODY: u32 = 65534;
 

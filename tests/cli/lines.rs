@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::tavern::{Tavern, json as parse};
+use crate::program::{Tavern, json as parse};
 
 #[test]
 fn every_line_is_answered_in_order_and_blank_ones_are_skipped() {

@@ -13,6 +13,8 @@ mod events;
 mod finding;
 mod health;
 mod lines;
+#[allow(dead_code, reason = "each binary uses a part of it")]
+#[path = "../support/program.rs"]
+mod program;
 mod readme;
 mod subscribe;
-mod tavern;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::tavern::{Tavern, json as parse, program};
+use crate::program::{Tavern, json as parse, program};
 
 const FROM_BEGINNING: [&str; 4] = ["subscribe", "ui", "--from", "beginning"];
 

@@ -86,10 +86,10 @@ fn where_there_is_no_store_opening_says_how_to_make_one() {
 #[test]
 fn what_a_cut_creation_left_beside_is_cleared_and_what_somebody_builds_is_not() {
     let home = Home::new();
-    fs::create_dir_all(home.path(".docbox-new-dead/.docbox/journal")).unwrap();
-    home.write(".docbox-new-dead/.docbox/commit.lock", "");
-    fs::create_dir_all(home.path(".docbox-new-alive/.docbox")).unwrap();
-    let lock = fs::File::create(home.path(".docbox-new-alive/.docbox/commit.lock")).unwrap();
+    fs::create_dir_all(home.path(".docbox-new-dead/journal")).unwrap();
+    home.write(".docbox-new-dead/commit.lock", "");
+    fs::create_dir_all(home.path(".docbox-new-alive")).unwrap();
+    let lock = fs::File::create(home.path(".docbox-new-alive/commit.lock")).unwrap();
     lock.lock().unwrap();
     home.still().close().unwrap();
     assert_eq!(home.names("."), [".docbox", ".docbox-new-alive"]);

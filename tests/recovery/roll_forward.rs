@@ -73,6 +73,24 @@ fn a_view_does_too_before_it_shows_half_a_commit() {
 }
 
 #[test]
+fn verify_does_too_before_it_finds_a_commit_half_in_place() {
+    let home = Home::new();
+    let store = home.still();
+    put(&store, "a", &json!(1));
+    let mut has_died = false;
+    let report = store.verify_with(&mut |_| {
+        // In mid-verify a writer dies that has put one of its documents in place.
+        if !std::mem::replace(&mut has_died, true) {
+            leave(&home);
+            home.write("a.json", "2\n");
+        }
+    });
+    let report = report.unwrap();
+    assert!(has_died && report.is_clean(), "{report:?}");
+    assert_rolled_forward(&home);
+}
+
+#[test]
 fn they_are_delivered_even_where_only_a_subscription_lives() {
     let home = Home::new();
     let store = home.open();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use docbox::{Event, Limits, Sizes, Store, Transaction};
+use docbox::{Event, Limits, Revision, Sizes, Store, Transaction, layout};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -259,4 +259,19 @@ pub fn number(event: &Event) -> u64 {
 
 pub fn put(store: &Store, key: &str, value: &Value) -> u64 {
     store.commit(Transaction::new().put(key, value).unwrap()).unwrap().seq()
+}
+
+/// The members of a line that writes a document and emits an event.
+pub fn write(key: &str, was: Option<&str>, doc: &str) -> String {
+    let quoted = |revision: String| format!("\"{revision}\"");
+    let was = was.map_or("null".to_owned(), |text| quoted(revision(text)));
+    let rev = quoted(revision(doc));
+    format!(
+        r#""events":[{{"type":"Left","subject":"{key}"}}],"writes":[{{"key":"{key}","was":{was},"rev":{rev},"doc":{doc}}}]"#
+    )
+}
+
+/// The revision of a document with this compact text.
+fn revision(compact: &str) -> String {
+    Revision::of(&layout::pretty(compact)).to_string()
 }

@@ -1,10 +1,11 @@
-//! A store in a folder of its own, and the program run in it.
+//! The program as a child that never outlives its test, and a store in a folder of its own.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// No wait of these tests is longer; a machine that is merely slow is well below.
-const LIMIT: Duration = Duration::from_mins(2);
+pub const LIMIT: Duration = Duration::from_mins(2);
 
 /// The program, without whatever this environment says of stores.
 pub fn program(at: &Path, args: &[&str]) -> Command {
@@ -68,22 +69,72 @@ pub fn json(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
+/// A child that is killed and reaped when it is dropped: no test leaves a process behind.
+#[derive(Debug)]
+pub struct Guarded(Child);
+
+impl Guarded {
+    /// Starts a command with all three pipes.
+    pub fn start(command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("the program starts"))
+    }
+
+    /// SIGKILL, at whatever instruction it is.
+    pub fn kill(&mut self) {
+        self.0.kill().expect("it can be killed");
+        self.0.wait().expect("it ends");
+    }
+}
+
+impl Deref for Guarded {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Guarded {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Runs a command to its end.
 #[track_caller]
 pub fn run(command: &mut Command, stdin: &[u8]) -> Outcome {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child = Guarded::start(command);
     let mut pipe = child.stdin.take().expect("stdin is a pipe");
     let stdin = stdin.to_vec();
     // The program may end without having read it all.
     let feed = thread::spawn(move || drop(pipe.write_all(&stdin)));
-    let output = child.wait_with_output().expect("the program ends");
+    let stdout = whole(child.stdout.take().expect("stdout is a pipe"));
+    let stderr = whole(child.stderr.take().expect("stderr is a pipe"));
+    let stdout = stdout.recv_timeout(LIMIT).expect("the program ends");
+    let stderr = stderr.recv_timeout(LIMIT).expect("the program ends");
+    let status = child.wait().expect("the program ends");
     feed.join().expect("the feeding thread ends");
-    output.into()
+    Output { status, stdout, stderr }.into()
+}
+
+fn whole(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, all) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+        // Nobody waits any more when the test has failed.
+        let _ = sender.send(bytes);
+    });
+    all
 }
 
 /// A store.
@@ -132,13 +183,7 @@ impl Tavern {
 
     /// The program, left running.
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut command = program(&self.root, args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
-        let stdin = child.stdin.take();
-        let stdout = lines_of(child.stdout.take().expect("stdout is a pipe"));
-        let stderr = lines_of(child.stderr.take().expect("stderr is a pipe"));
-        Running { child, stdin, stdout, stderr }
+        Running::start(&mut program(&self.root, args))
     }
 
     pub fn home(&self) -> PathBuf {
@@ -175,13 +220,21 @@ impl Tavern {
 /// A program that runs.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
+    child: Guarded,
     stdin: Option<ChildStdin>,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
 }
 
 impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = Guarded::start(command);
+        let stdin = child.stdin.take();
+        let stdout = lines_of(child.stdout.take().expect("stdout is a pipe"));
+        let stderr = lines_of(child.stderr.take().expect("stderr is a pipe"));
+        Self { child, stdin, stdout, stderr }
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -196,11 +249,20 @@ impl Running {
         self.stdout.recv_timeout(LIMIT).expect("a line on stdout")
     }
 
+    /// Waits until it says something on stderr.
+    #[track_caller]
+    pub fn says(&self, what: &str) {
+        while !self.stderr.recv_timeout(LIMIT).expect(what).contains(what) {}
+    }
+
     #[cfg(unix)]
     pub fn signal(&self, name: &str) {
-        let pid = self.id().to_string();
-        let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
-        assert!(status.expect("kill").success());
+        signal(&self.child, name);
+    }
+
+    /// SIGKILL, at whatever instruction it is.
+    pub fn kill(mut self) {
+        self.child.kill();
     }
 
     /// How it ended, with what it still said.
@@ -212,12 +274,27 @@ impl Running {
     /// How it ended of itself.
     pub fn end_with_stdin_open(mut self) -> Outcome {
         let rest = |lines: &Receiver<String>| {
-            lines.iter().fold(String::new(), |all, line| all + &line + "\n")
+            let mut all = String::new();
+            loop {
+                match lines.recv_timeout(LIMIT) {
+                    Ok(line) => all = all + &line + "\n",
+                    Err(RecvTimeoutError::Disconnected) => return all,
+                    Err(RecvTimeoutError::Timeout) => panic!("it does not end: {all}"),
+                }
+            }
         };
         let (stdout, stderr) = (rest(&self.stdout), rest(&self.stderr));
         let status = self.child.wait().expect("it ends");
         Outcome { code: status.code().expect("it was killed"), stdout, stderr }
     }
+}
+
+/// Sends a signal to a child that was not waited for yet, so that its pid is still its own.
+#[cfg(unix)]
+pub fn signal(child: &Child, name: &str) {
+    let text = format!("kill -{name} {}", child.id());
+    let status = Command::new("sh").args(["-c", &text]).status();
+    assert!(status.expect("kill").success());
 }
 
 fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
