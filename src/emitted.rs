@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::event::Event;
 
-/// What the closure of [`Store::update`] may return: nothing, an event, or several.
+/// What the closure of [`Store::update`](crate::Store::update) may return: nothing, an event, or several.
 pub trait Emitted {
     /// The events to emit.
     ///
