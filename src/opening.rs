@@ -108,7 +108,7 @@ impl SubscriptionBuilder {
         if !exists && self.start.is_none() {
             return Err(Error::Invalid(format!(
                 "subscription `{}` is opened for the first time: say where it begins, \
-                 at the `beginning`, `now`, or after a position",
+                 at the `beginning`, `now`, or after a position (`--from` on the command line)",
                 self.name
             )));
         }

@@ -54,8 +54,8 @@ pub fn writing(
     close_after(&store, verb)
 }
 
-/// Opens the store for a verb that only reads, and closes it after. It is opened as by anybody, so that
-/// it is recovered; where that cannot be, it is read as it stands.
+/// Opens the store for a verb that only reads. It is opened as by anybody, so that it is recovered; where
+/// that cannot be, it is read as it stands. It is not closed: that would sync what others write just now.
 pub fn reading(
     given: Option<PathBuf>,
     verb: impl FnOnce(&Store) -> Result<ExitCode>,
@@ -70,7 +70,7 @@ pub fn reading(
         }
         other => other?,
     };
-    close_after(&store, verb)
+    verb(&store)
 }
 
 fn can_be_read_all_the_same(error: &Error) -> bool {
