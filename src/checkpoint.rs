@@ -4,13 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::core::Core;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, Kind, Lock, Open};
 use crate::head::{Applied, Head};
-use crate::journal::{Reader, Segments};
+use crate::journal::Segments;
 use crate::key::Key;
 use crate::recovery::roll_forward;
 use crate::redo::{Redo, Same};
@@ -73,7 +72,7 @@ pub fn checkpoint(core: &Core) -> Result<bool> {
 
 /// The documents that the commits after `from` write.
 fn touched(core: &Core, from: u64, head: &Head) -> Result<BTreeSet<Key>> {
-    let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), from + 1);
+    let mut reader = core.reader(from + 1);
     let mut keys = BTreeSet::new();
     while let Some(record) = reader.read(head)? {
         for write in &record.writes {
@@ -88,7 +87,7 @@ fn touched(core: &Core, from: u64, head: &Head) -> Result<BTreeSet<Key>> {
 fn write_anew(core: &Core, from: u64) -> Result<()> {
     let mut locked = core.lock.take()?;
     let head = roll_forward(core, &mut locked)?;
-    let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), from + 1);
+    let mut reader = core.reader(from + 1);
     let mut redo = Redo::default();
     while let Some(record) = reader.read(&head)? {
         redo.add(&record, &core.names.journal(), 0)?;

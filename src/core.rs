@@ -8,8 +8,9 @@ use crate::cursor::Cursor;
 use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::fs::{File, Fs, Open};
-use crate::head::{Applied, Head};
+use crate::head::{self, Applied, Head};
 use crate::identity::Identity;
+use crate::journal::Reader;
 use crate::limits::Limits;
 use crate::lock::CommitLock;
 use crate::names::Names;
@@ -87,16 +88,7 @@ impl Core {
     pub fn head(&self) -> Result<Head> {
         self.check_open()?;
         let path = self.names.head();
-        let unreadable = || {
-            Error::Corrupt {
-            path: path.clone(),
-            offset: 0,
-            seq: None,
-            what: "no slot of this register is readable; close every program that has the store open, \
-                   and the next open makes it anew from the journal"
-                .into(),
-        }
-        };
+        let unreadable = || head::unreadable(path.clone());
         let register = if let Some(register) = self.head.get() {
             register
         } else {
@@ -104,6 +96,12 @@ impl Core {
             self.head.get_or_init(|| opened)
         };
         register.read()?.ok_or_else(unreadable)
+    }
+
+    /// Reads the journal from commit `next` on.
+    #[must_use]
+    pub fn reader(&self, next: u64) -> Reader {
+        Reader::new(Arc::clone(&self.fs), self.names.clone(), next)
     }
 
     /// `applied`, `None` when it is missing or unreadable.

@@ -105,25 +105,12 @@ impl Delivery {
         let subscription = &self.subscription;
         let (event, attempt) = (self.event.id(), self.attempt);
         let pause_ms = pause.as_millis();
-        if attempt >= self.retry.max_attempts {
-            tracing::warn!(
-                subscription,
-                event,
-                attempt,
-                why,
-                pause_ms,
-                "an event keeps failing and holds its subscription until it is settled"
-            );
+        let what = if attempt >= self.retry.max_attempts {
+            "an event keeps failing and holds its subscription until it is settled"
         } else {
-            tracing::warn!(
-                subscription,
-                event,
-                attempt,
-                why,
-                pause_ms,
-                "an event failed and comes again"
-            );
-        }
+            "an event failed and comes again"
+        };
+        tracing::warn!(subscription, event, attempt, why, pause_ms, "{what}");
         self.flight.end(self.number, Flight::Backoff { until: Instant::now() + pause });
         pause
     }

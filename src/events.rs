@@ -1,7 +1,6 @@
 //! A look at the journal's events, without a cursor.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
@@ -26,7 +25,7 @@ impl Events {
     pub(crate) fn new(store: Store, start: Start) -> Result<Self> {
         let core = store.core();
         let next = resolve(core, start, &core.head()?)?;
-        let reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), next.seq);
+        let reader = core.reader(next.seq);
         let filter = Filter::new(&Globs::default())?.with_own();
         Ok(Self { store, reader, from: next.idx as usize, filter, ready: VecDeque::new() })
     }

@@ -1,9 +1,12 @@
 //! `head` and `applied`: how far the store is durable and in place, and how far the folder is durable.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::crc::Crc;
+use crate::error::Error;
 use crate::identity::Identity;
 use crate::record::microseconds;
 
@@ -46,6 +49,19 @@ impl Head {
             time: Timestamp::UNIX_EPOCH,
             token: None,
         }
+    }
+}
+
+/// What to say of a `head` without a readable slot.
+#[must_use]
+pub fn unreadable(path: PathBuf) -> Error {
+    Error::Corrupt {
+        path,
+        offset: 0,
+        seq: None,
+        what: "no slot of this register is readable; close every program that has the store open, \
+               and the next open makes it anew from the journal"
+            .into(),
     }
 }
 

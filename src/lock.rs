@@ -5,7 +5,7 @@ use std::thread::{self, ThreadId};
 
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Lock, Open, Stat};
-use crate::head::Head;
+use crate::head::{self, Head};
 use crate::journal::{Sizes, Writer};
 use crate::names::Names;
 use crate::register::{Register, RegisterWriter};
@@ -138,14 +138,7 @@ impl Locked<'_> {
     /// # Errors
     /// [`Error::Corrupt`] when the register is unreadable; recovery makes it anew.
     pub fn head(&mut self) -> Result<Head> {
-        self.find_head()?.ok_or_else(|| Error::Corrupt {
-            path: self.lock.names.head(),
-            offset: 0,
-            seq: None,
-            what: "no slot of this register is readable; close every program that has the store open, \
-                   and the next open makes it anew from the journal"
-                .into(),
-        })
+        self.find_head()?.ok_or_else(|| head::unreadable(self.lock.names.head()))
     }
 
     /// The head, `None` when the register is missing or unreadable.

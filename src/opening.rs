@@ -11,7 +11,6 @@ use crate::error::{Context, Error, Result};
 use crate::filter::{Filter, Globs};
 use crate::fs::{self, File, Lock};
 use crate::head::Head;
-use crate::journal::Reader;
 use crate::names;
 use crate::position::Position;
 use crate::recovery::roll_forward;
@@ -195,7 +194,7 @@ impl SubscriptionBuilder {
 /// between its commit and its cursor.
 fn fold(core: &Core, name: &str, value: &CursorValue, head: &Head) -> Result<CursorValue> {
     let mut value = value.clone();
-    let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), value.folded + 1);
+    let mut reader = core.reader(value.folded + 1);
     while let Some(record) = reader.read(head)? {
         if let Some(acked) = record.acks.get(name).map(|position: &Position| position.next())
             && acked > value.next

@@ -1,7 +1,6 @@
 //! Status: how a store is, from its files alone.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,7 +12,7 @@ use crate::documents::Found;
 use crate::error::{Context, Error, Result};
 use crate::filter::{Filter, Globs};
 use crate::fs;
-use crate::journal::{Reader, Segments};
+use crate::journal::Segments;
 use crate::key::Key;
 use crate::position::Position;
 
@@ -99,7 +98,7 @@ impl Status {
         }
         let oldest = segments.oldest().unwrap_or(1);
         let mut committed = BTreeMap::new();
-        let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), oldest);
+        let mut reader = core.reader(oldest);
         while let Some(record) = reader.read(&head)? {
             for write in &record.writes {
                 committed.insert(Key::from_journal(&write.key)?, write.rev);
@@ -178,7 +177,7 @@ impl SubscriptionStatus {
     fn measure_lag(&mut self, core: &Core, next: Position, head: &crate::head::Head) -> Result<()> {
         let globs = Globs { types: self.types.clone(), subjects: self.subjects.clone() };
         let filter = Filter::new(&globs)?;
-        let mut reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), next.seq);
+        let mut reader = core.reader(next.seq);
         let mut oldest: Option<Timestamp> = None;
         while let Some(record) = reader.read(head)? {
             let from = if record.seq == next.seq { next.idx as usize } else { 0 };

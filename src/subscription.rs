@@ -91,7 +91,7 @@ impl Subscription {
         let mut cursors = core.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         cursors.push(Arc::clone(&cursor));
         drop(cursors);
-        let reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), floor.seq);
+        let reader = core.reader(floor.seq);
         Self {
             name,
             filter,
@@ -318,7 +318,7 @@ impl Subscription {
         self.floor = request.next;
         self.ready.clear();
         self.flight.clear();
-        self.reader = Reader::new(Arc::clone(&core.fs), core.names.clone(), self.floor.seq);
+        self.reader = core.reader(self.floor.seq);
         Ok(())
     }
 }

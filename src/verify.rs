@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::core::Core;
 use crate::cursor;
@@ -11,7 +10,7 @@ use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Error, Result};
 use crate::head::Head;
-use crate::journal::{Expected, Line, Place, Reader, Segments, Stop, scan};
+use crate::journal::{Expected, Line, Place, Segments, Stop, scan};
 use crate::key::Key;
 use crate::record::Record;
 use crate::recovery::roll_forward;
@@ -322,8 +321,7 @@ impl Verify<'_> {
         if self.report.worst() == Some(Severity::Damage) {
             return Ok(());
         }
-        let names = self.core.names.clone();
-        let mut reader = Reader::new(Arc::clone(&self.core.fs), names, self.seq + 1);
+        let mut reader = self.core.reader(self.seq + 1);
         while let Some(record) = reader.read(&head)? {
             for write in &record.writes {
                 self.committed.insert(Key::from_journal(&write.key)?, write.rev);
