@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::core::Core;
 use crate::crc::Crc;
+use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Error, Result};
 use crate::head::Head;
@@ -74,6 +75,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`Error::Conflict`], [`Error::Invalid`], or what the disk says.
     pub fn add(&mut self, transaction: Transaction) -> Result<Commit> {
+        self.check_acks(&transaction)?;
         let mut found = Vec::with_capacity(transaction.writes.len());
         let mut was = Vec::with_capacity(transaction.writes.len());
         for write in &transaction.writes {
@@ -152,6 +154,22 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Refuses the move of a cursor that was reset since its event was handed over. A reset is requested
+    /// under the lock that this batch holds: it is before this commit, which is refused, or after it, and
+    /// then it knows this commit.
+    fn check_acks(&self, transaction: &Transaction) -> Result<()> {
+        for (name, ack) in &transaction.acks {
+            let definition = Definition::read(&*self.core.fs, &self.core.names, name)?;
+            if definition.is_some_and(|it| it.request_after(ack.generation).is_some()) {
+                return Err(Error::Invalid(format!(
+                    "subscription `{name}` was reset after the event was handed over, so that it cannot be \
+                     settled any more; go on with what the subscription gives next"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// A document as the folder and the batch so far have it.
     fn look_up(&self, key: &Key) -> Result<(Option<Found>, Option<Revision>)> {
         if let Some(touched) = self.touched.get(key) {
@@ -171,7 +189,7 @@ impl<'a> Batch<'a> {
             batch: self.head.seq + 1,
             time: self.time,
             token: transaction.token.as_deref().map(Into::into),
-            acks: transaction.acks.clone(),
+            acks: transaction.acks.iter().map(|(name, ack)| (name.clone(), ack.position)).collect(),
             meta: transaction.meta.as_ref().map(Json::raw),
             events: transaction.events.iter().map(EventRecord::of).collect(),
             writes: transaction

@@ -3,15 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::ack::Ack;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::event::RecordedEvent;
 use crate::fs::File;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
+use crate::store::Store;
 
-/// An event in the hands of a consumer. [`ack`](Self::ack) settles it; [`nack`](Self::nack), or dropping
-/// it, asks for it again after a backoff.
+/// An event in the hands of a consumer. [`ack`](Self::ack) settles it, [`commit`](Self::commit) does so
+/// by the very commit that it led to; [`nack`](Self::nack), or dropping it, asks for it again after a
+/// backoff.
 #[derive(Debug)]
 #[must_use = "a delivery that is dropped unsettled comes again"]
 pub struct Delivery {
@@ -19,6 +22,9 @@ pub struct Delivery {
     attempt: u32,
     /// Where the cursor stands once this is settled.
     next: Position,
+    /// The last reset that the cursor had obeyed when this was handed over.
+    generation: u64,
+    store: Store,
     subscription: String,
     retry: RetryPolicy,
     cursor: Arc<Mutex<Cursor>>,
@@ -35,6 +41,8 @@ pub(crate) struct HandOver {
     pub(crate) event: RecordedEvent,
     pub(crate) attempt: u32,
     pub(crate) next: Position,
+    pub(crate) generation: u64,
+    pub(crate) store: Store,
     pub(crate) subscription: String,
     pub(crate) retry: RetryPolicy,
     pub(crate) cursor: Arc<Mutex<Cursor>>,
@@ -44,19 +52,20 @@ pub(crate) struct HandOver {
 
 impl Delivery {
     pub(crate) fn new(parts: HandOver) -> Self {
-        let HandOver { event, attempt, next, subscription, retry, cursor, flight, lock } = parts;
-        let number = flight.take_off();
+        let number = parts.flight.take_off();
         Self {
-            event,
-            attempt,
-            next,
-            subscription,
-            retry,
-            cursor,
-            flight,
+            event: parts.event,
+            attempt: parts.attempt,
+            next: parts.next,
+            generation: parts.generation,
+            store: parts.store,
+            subscription: parts.subscription,
+            retry: parts.retry,
+            cursor: parts.cursor,
+            flight: parts.flight,
             number,
             settled: false,
-            _lock: lock,
+            _lock: parts.lock,
         }
     }
 
@@ -78,19 +87,51 @@ impl Delivery {
     /// # Errors
     /// What the disk says; then it comes again.
     pub fn ack(mut self) -> Result<()> {
+        self.move_cursor(self.next.seq - 1)?;
+        self.end(Flight::Settled { next: self.next });
+        Ok(())
+    }
+
+    /// What the commit that settles this says of the cursor.
+    pub(crate) fn ack_in_commit(&self) -> (String, Ack) {
+        let ack = Ack { position: self.next.before(), generation: self.generation };
+        (self.subscription.clone(), ack)
+    }
+
+    /// Whose event it is.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// It was settled by commit `seq`. Where the cursor cannot be written now, whoever opens the
+    /// subscription next learns it from the journal.
+    pub(crate) fn settled_by(mut self, seq: u64) {
+        if let Err(error) = self.move_cursor(seq) {
+            let subscription = &self.subscription;
+            tracing::warn!(subscription, seq, %error, "settled by a commit, and its cursor could not follow yet");
+        }
+        self.end(Flight::Settled { next: self.next });
+    }
+
+    /// A commit that may have settled it is in doubt: the subscription finds out before it goes on.
+    pub(crate) fn in_doubt(mut self) {
+        self.end(Flight::InDoubt);
+    }
+
+    /// Moves the cursor past this; all acks of commits up to `folded` are in it.
+    fn move_cursor(&self, folded: u64) -> Result<()> {
         let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
         let mut value = cursor.value().clone();
         value.next = self.next;
-        value.folded = value.folded.max(self.next.seq - 1);
+        value.folded = value.folded.max(folded);
         value.attempt = 0;
         // A reset that came in between wins.
-        if self.flight.is_current(self.number) {
-            cursor.write(value)?;
-        }
-        drop(cursor);
+        if self.flight.is_current(self.number) { cursor.write(value) } else { Ok(()) }
+    }
+
+    fn end(&mut self, state: Flight) {
         self.settled = true;
-        self.flight.end(self.number, Flight::Settled { next: self.next });
-        Ok(())
+        self.flight.end(self.number, state);
     }
 
     /// It failed: it comes again after the backoff of the retry policy. How long that is.
@@ -147,6 +188,8 @@ pub(crate) enum Flight {
         /// Where the cursor stands now.
         next: Position,
     },
+    /// Settled by a commit that is in the journal, or may be.
+    InDoubt,
     /// To be handed over again.
     Backoff {
         /// Not before this.

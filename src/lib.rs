@@ -43,6 +43,7 @@
 //! - values: [`Key`], [`Transaction`], [`Event`], [`Position`], [`Revision`], [`layout`]
 //! - ground: [`Error`], [`fs`] (the one door to the disk)
 
+mod ack;
 mod batch;
 mod bell;
 mod checkpoint;
@@ -86,6 +87,7 @@ mod reset;
 mod retention;
 mod retry;
 mod revision;
+mod settlement;
 mod start;
 mod status;
 mod stopping;

@@ -12,10 +12,10 @@ use crate::filter::{Filter, Globs};
 use crate::fs::{self, File, Lock};
 use crate::head::Head;
 use crate::names;
-use crate::position::Position;
 use crate::recovery::roll_forward;
 use crate::register::Register;
 use crate::retry::RetryPolicy;
+use crate::settlement::fold;
 use crate::start::{Start, resolve};
 use crate::store::Store;
 use crate::subscription::{Opened, Subscription};
@@ -188,21 +188,4 @@ impl SubscriptionBuilder {
         }
         created
     }
-}
-
-/// Takes the acks into the cursor that were committed since it was written: a consumer may have died
-/// between its commit and its cursor.
-fn fold(core: &Core, name: &str, value: &CursorValue, head: &Head) -> Result<CursorValue> {
-    let mut value = value.clone();
-    let mut reader = core.reader(value.folded + 1);
-    while let Some(record) = reader.read(head)? {
-        if let Some(acked) = record.acks.get(name).map(|position: &Position| position.next())
-            && acked > value.next
-        {
-            value.next = acked;
-            value.attempt = 0;
-        }
-        value.folded = record.seq;
-    }
-    Ok(value)
 }

@@ -19,6 +19,7 @@ use crate::head::Head;
 use crate::journal::Reader;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
+use crate::settlement;
 use crate::store::Store;
 
 /// A cursor that moves without deliveries is written after this many commits at the latest.
@@ -196,6 +197,10 @@ impl Subscription {
                     self.flight.clear();
                     continue;
                 }
+                Flight::InDoubt => {
+                    self.resolve_doubt()?;
+                    continue;
+                }
                 Flight::Backoff { until } => Some(until),
                 Flight::None => None,
             };
@@ -264,7 +269,7 @@ impl Subscription {
         value.attempt = if value.next == event.position { value.attempt + 1 } else { 1 };
         value.next = event.position;
         value.folded = value.folded.max(event.position.seq - 1);
-        let attempt = value.attempt;
+        let (attempt, generation) = (value.attempt, value.generation);
         cursor.write(value)?;
         drop(cursor);
         self.floor = event.position;
@@ -273,12 +278,26 @@ impl Subscription {
             event,
             attempt,
             next,
+            generation,
+            store: self.store.clone(),
             subscription: self.name.clone(),
             retry: self.retry.clone(),
             cursor: Arc::clone(&self.cursor),
             flight: Arc::clone(&self.flight),
             lock: Arc::clone(&self.lock),
         }))
+    }
+
+    /// Finds out whether the commit that was to settle the last event is there.
+    fn resolve_doubt(&mut self) -> Result<()> {
+        let next = settlement::fold_again(self.store.core(), &self.name, &self.cursor)?;
+        if next > self.floor {
+            self.floor = next;
+            self.ready.clear();
+            self.reader = self.store.core().reader(next.seq);
+        }
+        self.flight.clear();
+        Ok(())
     }
 
     /// Moves the cursor over what is not wanted.

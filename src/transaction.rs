@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
+use crate::ack::Ack;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::json::Json;
 use crate::key::Key;
 use crate::layout;
-use crate::position::Position;
 use crate::revision::Revision;
 
 /// The largest document, as a file: 16 MiB.
@@ -42,7 +42,8 @@ pub struct Transaction {
     pub(crate) events: Vec<Event>,
     pub(crate) meta: Option<Json>,
     pub(crate) token: Option<String>,
-    pub(crate) acks: BTreeMap<String, Position>,
+    /// Cursors that the commit moves, by subscription.
+    pub(crate) acks: BTreeMap<String, Ack>,
 }
 
 /// One document of a transaction.
@@ -188,6 +189,11 @@ impl Transaction {
         let key = Key::new(key)?;
         let content = Content::checked(&key, json)?;
         Ok(self.push(Write { key, expect, content: Some(content) }))
+    }
+
+    pub(crate) fn ack(mut self, subscription: String, ack: Ack) -> Self {
+        self.acks.insert(subscription, ack);
+        self
     }
 
     fn push(mut self, write: Write) -> Self {

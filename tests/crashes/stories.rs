@@ -4,6 +4,8 @@ mod delivery;
 mod folder;
 mod journal;
 mod opening;
+mod settlement;
+mod spool;
 
 use std::path::PathBuf;
 

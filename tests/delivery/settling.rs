@@ -181,3 +181,35 @@ fn with_nothing_to_deliver_next_gives_up_and_iter_ends_when_the_store_closes() {
     store.close().unwrap();
     assert_eq!(consumer.join().unwrap(), ["One"]);
 }
+
+#[test]
+fn a_commit_that_settles_its_event_is_one_with_it() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=3);
+    let mut ui = hasty(&store);
+    let commit = look(&mut ui).2.commit(Transaction::new().put("seen", &1).unwrap()).unwrap();
+    assert_eq!(commit.seq(), 4);
+    assert_eq!(home.lines()[3].value["acks"]["ui"], "1", "the line moves the cursor");
+    // Nothing to write: the event is settled all the same, by a line of its own.
+    assert_eq!(look(&mut ui).2.commit(Transaction::new()).unwrap().seq(), 5);
+    drop(ui);
+    assert_eq!(take_all(&mut hasty(&store)), [3]);
+    assert_eq!(home.text("seen.json"), "1\n");
+}
+
+#[test]
+fn a_commit_that_is_refused_settles_nothing() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=2);
+    store.commit(Transaction::new().put("seen", &0).unwrap()).unwrap();
+    let mut ui = hasty(&store);
+    let taken = Transaction::new().put_new("seen", &1).unwrap();
+    let error = look(&mut ui).2.commit(taken).unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error}");
+    let (number, attempt, delivery) = look(&mut ui);
+    assert_eq!((number, attempt), (1, 2), "it counts as an attempt");
+    delivery.commit(Transaction::new().put("seen", &1).unwrap()).unwrap();
+    assert_eq!(take_all(&mut ui), [2]);
+}
