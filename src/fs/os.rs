@@ -333,3 +333,6 @@ fn set_dir_mode(path: &Path, mode: u32) -> io::Result<()> {
 fn set_dir_mode(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
