@@ -1,11 +1,14 @@
 //! Stories of the journal: lines, segments, torn tails.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
 use docbox::{Error, Event, Transaction};
 
 use super::{appends, fail, kill_at, segment, syncs_journal};
 use crate::history::{History, Outcome};
 use crate::oracle::{check, disk, open};
-use crate::support::sim::{Answer, Op, Survival};
+use crate::support::sim::{Answer, Disk, Op, Survival};
 
 #[test]
 fn story_01_a_line_found_in_the_page_cache_is_made_durable_before_it_counts() {
@@ -195,28 +198,64 @@ fn story_25_a_journal_line_within_a_document_never_passes_for_a_line() {
 fn a_batch_never_ends_behind_the_fill_that_is_synced() {
     let disk = disk();
     let store = open(&disk.process()).expect("opens");
-    let text = "x".repeat(3000);
-    disk.take_trace();
-    store
-        .commit(
-            Transaction::new()
-                .put("agents/a", &text)
-                .expect("a document")
-                .emit(Event::bare("Large")),
-        )
-        .expect("a commit");
-    let trace = disk.take_trace();
-    let line = trace.iter().rposition(|call| {
-        call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/journal") && call.offset == 0
+    // Within the fill, past it in the same segment, more than a whole segment, and small ones after that.
+    for len in [10, 400, 3000, 10, 700, 10] {
+        let writes = Arc::new(Mutex::new(Vec::new()));
+        let (seen, outside) = (Arc::clone(&writes), disk.clone());
+        disk.hook(move |_, call| {
+            if call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/journal") {
+                seen.lock()
+                    .expect("no panic")
+                    .push((call.clone(), durable_len(&outside, &call.path)));
+            }
+            Answer::Go
+        });
+        let text = "x".repeat(len);
+        let transaction = Transaction::new().put("agents/a", &text).expect("a document");
+        store.commit(transaction.emit(Event::bare("Large"))).expect("a commit");
+        disk.unhook();
+        let writes = writes.lock().expect("no panic");
+        let (line, filled) = writes.last().expect("the line is written");
+        // A new segment is written to under the name that it was filled under.
+        let end = line.offset + line.len;
+        assert!(line.len > len as u64, "the last write of a commit is its line: {line}");
+        assert!(*filled >= end, "{filled} bytes are durable, and {line} ends at {end}");
+    }
+}
+
+/// How long a file would be after a power cut.
+fn durable_len(disk: &Disk, path: &std::path::Path) -> u64 {
+    let segment = disk.trace().iter().rev().find_map(|call| {
+        (call.op == Op::Rename && *call.path == *path).then(|| call.to.clone()).flatten()
     });
-    let line = line.expect("the line is written");
-    let fill = trace[..line].iter().rposition(syncs_journal).expect("the fill is synced first");
-    let filled = trace[..fill]
-        .iter()
-        .filter(|call| call.op == Op::WriteAt)
-        .map(|call| call.len)
-        .sum::<u64>();
-    assert!(filled >= trace[line].len, "{filled} of fill for {}", trace[line].len);
+    let cut = disk.fork();
+    cut.power_cut_with(Survival::NOTHING);
+    cut.read(segment.as_deref().unwrap_or(path)).map_or(0, |bytes| bytes.len() as u64)
+}
+
+#[test]
+fn story_01_a_line_whose_sync_failed_before_its_writer_died_is_made_durable_before_it_counts() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    // So long that nothing else is written near its middle.
+    let text = "x".repeat(900);
+    // The first sync is that of the fill, the second that of the line.
+    let syncs = AtomicU64::new(0);
+    disk.hook(move |_, call| match syncs.fetch_add(syncs_journal(call).into(), Ordering::SeqCst) {
+        0 => Answer::Go,
+        1 if syncs_journal(call) => Answer::FailOs(5),
+        1 => Answer::Go,
+        _ => Answer::Crash,
+    });
+    let _ = history.commit(&store, &[("agents/a", Some(&text))]);
+    disk.unhook();
+    assert_ne!(history.known().attempts[1].outcome, Outcome::Refused, "it died before it was void");
+    let second = open(&disk.process()).expect("the next one recovers");
+    history.deliver(&second, "ui").expect("it delivers");
+    assert_eq!(history.known().acked["ui"], ["T0", "T1"], "what was found counts");
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
 }
 
 #[test]
@@ -243,4 +282,21 @@ fn the_journal_is_synced_before_any_document_of_its_commit_is_put_in_place() {
     assert_eq!(syncs, 1, "one sync a commit, and none of a document");
     let head = trace.iter().position(|call| call.op == Op::WriteAt && call.path.ends_with("head"));
     assert!(head.expect("the head moves") > renames[1], "the head moves last");
+}
+
+#[test]
+fn a_segment_whose_name_could_not_be_made_durable_takes_no_commit() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+    fail(&disk, |call| call.is(Op::SyncDir, "/s/.docbox/journal"));
+    // Too long for what is left of the first segment.
+    let text = "x".repeat(1500);
+    let refused = history.commit(&store, &[("agents/a", Some(&text))]);
+    disk.unhook();
+    assert!(matches!(refused, Err(Error::Io { .. })), "{refused:?}");
+    history.commit(&store, &[("agents/a", Some(&text))]).expect("the store goes on");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
 }
