@@ -80,3 +80,17 @@ fn story_23_an_edit_by_hand_in_mid_commit_is_kept_aside() {
     });
     assert_eq!(kept.collect::<Vec<_>>(), [b"\"mine\"\n"]);
 }
+
+#[test]
+fn a_head_that_cannot_be_moved_leaves_the_commit_in_doubt_until_somebody_moves_it() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    fail(&disk, |call| call.op == Op::WriteAt && call.path.ends_with(".docbox/head"));
+    let error = history.commit(&store, &[("agents/a", Some("one"))]).expect_err("it fails");
+    assert!(matches!(error, Error::InDoubt { seq: 1, .. }), "{error}");
+    disk.unhook();
+    history.deliver(&store, "ui").expect("whoever comes next moves it");
+    assert_eq!(history.known().acked["ui"], ["T0"]);
+    drop(store);
+    check(&disk.fork(), &history);
+}

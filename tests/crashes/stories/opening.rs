@@ -1,11 +1,12 @@
 //! Stories of opening and recovery.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use docbox::fs::Fs;
 use docbox::{Store, Transaction};
 
-use super::kill_at;
+use super::{kill_at, syncs_journal};
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
 use crate::support::other::Other;
@@ -133,22 +134,33 @@ fn story_24_after_a_kill_without_a_power_cut_no_edit_by_hand_is_undone() {
 
 #[test]
 fn where_the_page_cache_cannot_be_known_again_all_that_is_found_is_made_durable() {
-    let (disk, history) = (disk(), History::default());
-    let unknowing = || -> Store {
-        let door: Arc<dyn Fs> = Arc::new(Other::unknowing(disk.process()));
-        let options = Store::options().disk(door).limits(limits()).housekeeping(false);
-        options.open(ROOT).expect("opens")
-    };
-    let store = unknowing();
-    history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
-    kill_at(&disk, super::syncs_journal);
-    let _ = history.commit(&store, &[("agents/a", Some("two"))]);
-    disk.unhook();
-    let store = unknowing();
-    history.deliver(&store, "ui").expect("it delivers");
-    assert_eq!(history.known().acked["ui"], ["T0", "T1"], "what was found counts");
-    disk.power_cut_with(Survival::NOTHING);
-    check(&disk, &history);
+    // The second is too long for what is left of the segment: a new one is made, and synced, before.
+    for (text, syncs_before) in [("two".to_owned(), 0), ("x".repeat(1400), 1)] {
+        let (disk, history) = (disk(), History::default());
+        let unknowing = || -> Store {
+            let door: Arc<dyn Fs> = Arc::new(Other::unknowing(disk.process()));
+            let options = Store::options().disk(door).limits(limits()).housekeeping(false);
+            options.open(ROOT).expect("opens")
+        };
+        let store = unknowing();
+        history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
+        // The sync of the line fails, and its writer dies.
+        let syncs = AtomicU64::new(0);
+        disk.hook(move |_, call| {
+            match syncs.fetch_add(syncs_journal(call).into(), Ordering::SeqCst) {
+                before if before > syncs_before => Answer::Crash,
+                before if before == syncs_before && syncs_journal(call) => Answer::FailOs(5),
+                _ => Answer::Go,
+            }
+        });
+        let _ = history.commit(&store, &[("agents/a", Some(&text))]);
+        disk.unhook();
+        let store = unknowing();
+        history.deliver(&store, "ui").expect("it delivers");
+        assert_eq!(history.known().acked["ui"], ["T0", "T1"], "what was found counts");
+        disk.power_cut_with(Survival::NOTHING);
+        check(&disk, &history);
+    }
 }
 
 #[test]
