@@ -137,6 +137,7 @@ fn another_line(core: &Core, place: Place, seq: u64) -> Error {
 
 /// Everything from `applied` on, once more. The journal is the truth.
 fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result<()> {
+    sync_what_was_copied(core, head);
     let applied = core.applied()?;
     let segments = Segments::list(&*core.fs, &core.names)?;
     let (start, expected) = start_of_redo(&segments, applied.as_ref());
@@ -184,6 +185,23 @@ fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result
         "recovered from the journal"
     );
     Ok(())
+}
+
+/// A store that was copied here may be in the page cache only, and `applied` speaks of the disk that it
+/// came from. Where the system cannot be asked, it is as durable as whoever copied it made it.
+fn sync_what_was_copied(core: &Core, head: Option<&Head>) {
+    // One that was just made was synced by its maker.
+    if head.is_some_and(|head| head.seq == 0 && head.token.is_none()) {
+        return;
+    }
+    let root = core.names.root();
+    if let Err(error) = core.fs.sync_filesystem(root) {
+        tracing::warn!(
+            root = %root.display(),
+            %error,
+            "what was copied here, or restored, could not be made durable"
+        );
+    }
 }
 
 /// Where the redo begins, and what stands there.

@@ -1,4 +1,5 @@
-//! A door that passes every call on, but may say other things of the process and of the page cache.
+//! A door that passes every call on, but may say other things of the process and of the page cache, and
+//! can make a whole filesystem durable.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,23 +8,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use docbox::fs::{Entry, File, Fs, Mode, Open, Stat};
 
+use super::sim::Disk;
+
 /// Passes every call on.
 #[derive(Debug)]
 pub struct Other {
     door: Arc<dyn Fs>,
     child: AtomicBool,
     knows_its_cache: bool,
+    /// The disk that is durable as a whole once that is asked for.
+    filesystem: Option<Disk>,
 }
 
 impl Other {
     /// A door whose process can become a forked child.
     pub fn forking(door: Arc<dyn Fs>) -> Self {
-        Self { door, child: AtomicBool::new(false), knows_its_cache: true }
+        Self { door, child: AtomicBool::new(false), knows_its_cache: true, filesystem: None }
     }
 
     /// The door of a system that cannot tell one page cache from the next.
     pub fn unknowing(door: Arc<dyn Fs>) -> Self {
-        Self { door, child: AtomicBool::new(false), knows_its_cache: false }
+        Self { knows_its_cache: false, ..Self::forking(door) }
+    }
+
+    /// The door of a system that can be asked to make all of a disk durable at once.
+    pub fn syncing(disk: &Disk) -> Self {
+        Self { filesystem: Some(disk.clone()), ..Self::forking(disk.process()) }
     }
 
     /// From here on the caller is the child.
@@ -72,6 +82,13 @@ impl Fs for Other {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.door.sync_dir(path)
+    }
+
+    fn sync_filesystem(&self, _path: &Path) -> io::Result<bool> {
+        if let Some(disk) = &self.filesystem {
+            disk.settle();
+        }
+        Ok(self.filesystem.is_some())
     }
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {

@@ -1,11 +1,15 @@
 //! Stories of the documents in the folder.
 
-use docbox::Error;
+use std::sync::Arc;
+
+use docbox::fs::Fs;
+use docbox::{Error, Store};
 
 use super::{fail, syncs_journal};
 use crate::history::History;
-use crate::oracle::{check, disk, open};
-use crate::support::sim::{Answer, Op, Survival};
+use crate::oracle::{check, disk, limits, open};
+use crate::support::other::Other;
+use crate::support::sim::{Answer, Op, ROOT, Survival};
 
 #[test]
 fn story_08_a_commit_that_cannot_be_put_in_place_is_in_doubt_until_it_can() {
@@ -93,4 +97,28 @@ fn a_head_that_cannot_be_moved_leaves_the_commit_in_doubt_until_somebody_moves_i
     assert_eq!(history.known().acked["ui"], ["T0"]);
     drop(store);
     check(&disk.fork(), &history);
+}
+
+#[test]
+fn many_documents_that_are_synced_with_their_filesystem_are_durable_before_applied_moves() {
+    let (disk, history) = (disk(), History::default());
+    let door: Arc<dyn Fs> = Arc::new(Other::syncing(&disk));
+    let options = Store::options().disk(door).limits(limits()).housekeeping(false);
+    let store = options.open(ROOT).expect("opens");
+    // More than are synced one by one.
+    let keys: Vec<String> = (0..40).map(|number| format!("agents/{number}")).collect();
+    for key in &keys {
+        history.commit(&store, &[(key, Some("one"))]).expect("a commit");
+    }
+    let before = disk.calls();
+    assert!(store.checkpoint().expect("a checkpoint"));
+    let synced = disk.trace()[usize::try_from(before).expect("few")..]
+        .iter()
+        .filter(|call| call.op == Op::SyncData && call.path.starts_with("/s/agents"))
+        .count();
+    assert_eq!(synced, 0, "none was synced alone");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    assert!(keys.iter().all(|key| disk.read(format!("/s/{key}.json")).is_some()), "without a redo");
+    check(&disk, &history);
 }

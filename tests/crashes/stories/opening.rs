@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use docbox::fs::Fs;
+use docbox::fs::{Fs, Kind};
 use docbox::{Store, Transaction};
 
 use super::{kill_at, syncs_journal};
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
 use crate::support::other::Other;
-use crate::support::sim::{Answer, Op, ROOT, Survival};
+use crate::support::sim::{Answer, Disk, Op, ROOT, Survival};
 
 #[test]
 fn story_06_who_waited_for_a_recovery_that_was_killed_recovers_itself() {
@@ -246,4 +246,34 @@ fn empty_folders_that_a_backup_left_out_are_made_again() {
     history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
     drop(store);
     check(&disk.fork(), &history);
+}
+
+#[test]
+fn a_store_that_was_copied_here_is_as_durable_as_what_is_committed_to_it() {
+    let (original, history) = (disk(), History::default());
+    let store = open(&original.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one")), ("agents/b", Some("one"))]).expect("one");
+    store.checkpoint().expect("a checkpoint: nothing of this is to be redone");
+    history.commit(&store, &[("agents/a", Some("two"))]).expect("two");
+    drop(store);
+    let disk = copy(&original);
+    let door: Arc<dyn Fs> = Arc::new(Other::syncing(&disk));
+    let options = Store::options().disk(door).limits(limits()).housekeeping(false);
+    let store = options.open(ROOT).expect("the copy opens");
+    history.commit(&store, &[("agents/c", Some("three"))]).expect("a commit");
+    drop(store);
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
+}
+
+/// What `cp -r` leaves: everything is there, and nothing is durable.
+fn copy(original: &Disk) -> Disk {
+    let disk = Disk::new();
+    for (path, kind) in original.tree() {
+        match kind {
+            Kind::Dir => disk.create_dirs(path),
+            _ => disk.write(&path, original.read(&path).expect("a file")),
+        }
+    }
+    disk
 }
