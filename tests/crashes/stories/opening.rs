@@ -82,11 +82,11 @@ fn story_14_of_two_checkpoints_the_slower_never_moves_applied_back() {
         let done = std::sync::atomic::AtomicBool::new(false);
         move |_: u64, call: &crate::support::sim::Call| {
             // In mid-checkpoint of the one, the other tries too.
-            let first = !done.swap(true, std::sync::atomic::Ordering::SeqCst);
+            let first = !done.swap(true, Ordering::SeqCst);
             if first && call.is(Op::SyncData, "/s/agents/a.json") {
                 assert!(!other.checkpoint().expect("it is busy"), "one at a time");
             } else if first {
-                done.store(false, std::sync::atomic::Ordering::SeqCst);
+                done.store(false, Ordering::SeqCst);
             }
             let _ = &outside;
             Answer::Go
@@ -186,8 +186,8 @@ fn a_store_whose_maker_died_before_its_name_was_durable_is_made_so_by_the_next()
     kill_at(&disk, move |call| {
         let put =
             call.op == Op::Rename && call.to.as_deref().is_some_and(|to| to.ends_with(".docbox"));
-        renamed.fetch_or(put, std::sync::atomic::Ordering::SeqCst);
-        !put && renamed.load(std::sync::atomic::Ordering::SeqCst)
+        renamed.fetch_or(put, Ordering::SeqCst);
+        !put && renamed.load(Ordering::SeqCst)
     });
     assert!(open(&disk.process()).is_err(), "its maker died");
     disk.unhook();
