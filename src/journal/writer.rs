@@ -3,6 +3,7 @@
 //! All of it under `commit.lock`.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::segment::Place;
@@ -203,6 +204,23 @@ impl Writer {
         Ok(Active { first: place.segment, file, filled })
     }
 
+    /// Refuses where the segment that is open has no name any more, or its name is another file's: what is
+    /// acknowledged into it is lost.
+    fn check_is_there(&self, path: &Path) -> Result<()> {
+        let Some(active) = &self.active else { return Ok(()) };
+        let open = active.file.stat().context("look at", path)?;
+        let there = fs::stat_if_there(&*self.fs, path).context("look at", path)?;
+        if there.is_some_and(|there| there.same_file(&open)) {
+            return Ok(());
+        }
+        let what = format!(
+            "{} was removed or replaced while the store was open; restore it if it is gone, \
+             and open the store anew",
+            path.display()
+        );
+        Err(Error::unusable(self.names.root(), what))
+    }
+
     fn fill_until(&self, needed: u64) -> u64 {
         needed.max(1).next_multiple_of(self.sizes.fill_bytes)
     }
@@ -211,6 +229,8 @@ impl Writer {
     fn fill(&mut self, place: Place, len: u64) -> Result<()> {
         let until = self.fill_until(place.offset + len);
         let path = self.names.segment(place.segment);
+        self.enter(place)?;
+        self.check_is_there(&path)?;
         let active = self.enter(place)?;
         if active.filled >= place.offset + len {
             return Ok(());
