@@ -40,6 +40,8 @@ pub fn checkpoint(core: &Core) -> Result<bool> {
                 .into(),
         });
     };
+    // What was opened by its name may be another store's by now.
+    core.lock.check_home()?;
     let (mut writer, value) = RegisterWriter::take_over(register)?;
     let value = value.filter(|applied| applied.identity == core.identity);
     let head = core.head()?;

@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::head::Head;
-use crate::journal::Place;
+use crate::journal::{Failed, Place};
 use crate::lock::Locked;
 use crate::queue::Commit;
 use crate::recovery::roll_forward;
@@ -106,9 +106,12 @@ fn write(
             return Err(Failure::Void(error));
         }
     };
-    if let Err(error) = locked.journal().append(place, batch.line_bytes()) {
+    if let Err(failed) = locked.journal().append(place, batch.line_bytes()) {
         batch.discard();
-        return Err(revoke(locked, head, place, error));
+        return Err(match failed {
+            Failed::Untouched(error) => Failure::Void(error),
+            Failed::Unknown(error) => revoke(locked, head, place, error),
+        });
     }
     // Durable. From here on it cannot be taken back.
     let head = batch.head(place);

@@ -8,4 +8,4 @@ mod writer;
 pub use reader::Reader;
 pub use scan::{Expected, Line, Scan, Stop, damaged, read_line, scan};
 pub use segment::{Place, Segments};
-pub use writer::{Sizes, Writer};
+pub use writer::{Failed, Sizes, Writer};

@@ -17,6 +17,8 @@ pub struct CommitLock {
     names: Names,
     process_id: u32,
     how: Open,
+    /// The lock's own file, as it was opened.
+    stat: Stat,
     desk: Mutex<Desk>,
     /// The thread that reads several documents under the lock and must not commit meanwhile.
     reading: Mutex<Option<ThreadId>>,
@@ -27,7 +29,6 @@ pub struct CommitLock {
 struct Desk {
     /// The lock's own descriptor; `None` after it could not be given back: closing it did that.
     file: Option<Arc<dyn File>>,
-    stat: Stat,
     head: Option<RegisterWriter<Head>>,
     journal: Writer,
     /// Why nothing may be committed any more until the store is opened anew.
@@ -52,8 +53,8 @@ impl CommitLock {
         let stat = file.stat().context("look at", &path)?;
         let process_id = fs.process_id();
         let journal = Writer::new(Arc::clone(&fs), names.clone(), sizes);
-        let desk = Mutex::new(Desk { file: Some(file), stat, head: None, journal, poisoned: None });
-        Ok(Self { fs, names, process_id, how, desk, reading: Mutex::new(None) })
+        let desk = Mutex::new(Desk { file: Some(file), head: None, journal, poisoned: None });
+        Ok(Self { fs, names, process_id, how, stat, desk, reading: Mutex::new(None) })
     }
 
     /// Waits for the lock.
@@ -96,15 +97,24 @@ impl CommitLock {
 
     fn locked<'a>(&'a self, desk: MutexGuard<'a, Desk>) -> Result<Locked<'a>> {
         let locked = Locked { lock: self, desk };
-        // Another `.docbox` under the same name: what is acknowledged into unlinked files is lost.
+        self.check_home()?;
+        Ok(locked)
+    }
+
+    /// Refuses where another `.docbox`, or none, is under the same name: what is acknowledged into unlinked
+    /// files is lost, and another store's files are not ours.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn check_home(&self) -> Result<()> {
         let path = self.names.commit_lock();
         let now = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
-        if !now.is_some_and(|now| now.same_file(&locked.desk.stat)) {
-            return Err(self.unusable(
-                "its `.docbox` was removed or replaced while it was open; open the store anew",
-            ));
+        if now.is_some_and(|now| now.same_file(&self.stat)) {
+            return Ok(());
         }
-        Ok(locked)
+        Err(self.unusable(
+            "its `.docbox` was removed or replaced while it was open; open the store anew",
+        ))
     }
 
     /// Refuses whoever must not wait for the lock: a forked child, and the thread that reads under it.

@@ -150,7 +150,8 @@ pub fn read_line(
 pub fn damaged(what: &str) -> String {
     format!(
         "{what}; this commit had been durable, so nothing from it on is served or written over; \
-         restore the file from a backup, or keep a copy of the store and look at it with `docbox verify`"
+         restore the file from a backup, or keep a copy of the store and look at it with `docbox verify`; \
+         if this is a copy that was made while the store was in use, make it again"
     )
 }
 

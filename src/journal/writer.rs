@@ -2,13 +2,16 @@
 //!
 //! All of it under `commit.lock`.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::segment::Place;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Mode, Open};
 use crate::head::Head;
 use crate::names::Names;
+use crate::record;
 
 /// How the journal is cut up.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,15 @@ pub struct Writer {
     names: Names,
     sizes: Sizes,
     active: Option<Active>,
+}
+
+/// Why a batch is not durable.
+#[derive(Debug)]
+pub enum Failed {
+    /// Nothing of it was written: it will never appear.
+    Untouched(Error),
+    /// It may be there, or a part of it: [`Writer::revoke`] it.
+    Unknown(Error),
 }
 
 /// The segment that is written to. Remembered only once it holds lines: as long as it holds none, another
@@ -68,20 +80,27 @@ impl Writer {
     }
 
     /// Writes a batch at the place that `make_room` found, and syncs it. Once this has returned the
-    /// batch is durable. After an error it may be or not: [`Writer::revoke`] it.
+    /// batch is durable.
     ///
     /// # Errors
-    /// What the disk says.
-    pub fn append(&mut self, place: Place, batch: &[u8]) -> Result<()> {
+    /// What the disk says, and what it may have left of the batch.
+    pub fn append(&mut self, place: Place, batch: &[u8]) -> Result<(), Failed> {
         let path = self.names.segment(place.segment);
-        let active = self.enter(place)?;
-        let written = fs::write_all(&*active.file, batch, place.offset)
-            .context("write", &path)
-            .and_then(|()| active.file.sync_data().context("sync", &path));
-        if written.is_err() {
+        let active = self.enter(place).map_err(Failed::Untouched)?;
+        let failed = match fs::write_all(&*active.file, batch, place.offset) {
+            Ok(()) => active.file.sync_data().context("sync", &path).map_err(Failed::Unknown),
+            // A filesystem that never overwrites in place (btrfs) needs room even for what is filled.
+            Err(error)
+                if is_about_room(&error) && is_fill(&*active.file, place.offset, batch.len()) =>
+            {
+                Err(error).context("write", &path).map_err(Failed::Untouched)
+            }
+            Err(error) => Err(error).context("write", &path).map_err(Failed::Unknown),
+        };
+        if failed.is_err() {
             self.active = None;
         }
-        written
+        failed
     }
 
     /// Makes a batch whose write or sync failed void, by a new segment that is named by its first
@@ -185,6 +204,23 @@ impl Writer {
         Ok(Active { first: place.segment, file, filled })
     }
 
+    /// Refuses where the segment that is open has no name any more, or its name is another file's: what is
+    /// acknowledged into it is lost.
+    fn check_is_there(&self, path: &Path) -> Result<()> {
+        let Some(active) = &self.active else { return Ok(()) };
+        let open = active.file.stat().context("look at", path)?;
+        let there = fs::stat_if_there(&*self.fs, path).context("look at", path)?;
+        if there.is_some_and(|there| there.same_file(&open)) {
+            return Ok(());
+        }
+        let what = format!(
+            "{} was removed or replaced while the store was open; restore it if it is gone, \
+             and open the store anew",
+            path.display()
+        );
+        Err(Error::unusable(self.names.root(), what))
+    }
+
     fn fill_until(&self, needed: u64) -> u64 {
         needed.max(1).next_multiple_of(self.sizes.fill_bytes)
     }
@@ -193,6 +229,8 @@ impl Writer {
     fn fill(&mut self, place: Place, len: u64) -> Result<()> {
         let until = self.fill_until(place.offset + len);
         let path = self.names.segment(place.segment);
+        self.enter(place)?;
+        self.check_is_there(&path)?;
         let active = self.enter(place)?;
         if active.filled >= place.offset + len {
             return Ok(());
@@ -214,7 +252,21 @@ impl Writer {
     }
 }
 
-fn write_newlines(file: &dyn File, mut from: u64, until: u64) -> std::io::Result<()> {
+/// Whether a write failed for want of room, which is found out before anything is written.
+fn is_about_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
+/// Whether nothing but fill is read in a range. Before any sync of what was written there, no more than
+/// what is read can get to the disk.
+fn is_fill(file: &dyn File, offset: u64, len: usize) -> bool {
+    let mut bytes = vec![0; len];
+    fs::read_full(file, &mut bytes, offset)
+        .is_ok_and(|read| bytes[..read].iter().all(|byte| record::is_blank(*byte)))
+}
+
+fn write_newlines(file: &dyn File, mut from: u64, until: u64) -> io::Result<()> {
     static NEWLINES: [u8; 64 << 10] = [b'\n'; 64 << 10];
     while from < until {
         let len = usize::try_from(until - from).unwrap_or(usize::MAX).min(NEWLINES.len());

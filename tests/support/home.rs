@@ -44,6 +44,11 @@ impl Home {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A folder on another filesystem, say.
+    pub fn within(folder: &Path) -> Self {
+        Self { folder: tempfile::tempdir_in(folder).unwrap() }
+    }
+
     pub fn root(&self) -> &Path {
         self.folder.path()
     }

@@ -1,6 +1,7 @@
 //! Stories of the journal: lines, segments, torn tails.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use docbox::{Error, Event, Transaction};
@@ -69,6 +70,35 @@ fn story_03_the_first_line_of_a_segment_whose_sync_fails_is_in_doubt() {
     assert!(matches!(error, Error::InDoubt { seq: 1, .. }), "{error}");
     let error = history.commit(&store, &[("agents/a", Some("two"))]).expect_err("latched");
     assert!(matches!(error, Error::Unusable { .. }), "{error}");
+    check(&disk.fork(), &history);
+}
+
+#[test]
+fn a_write_without_room_that_left_nothing_is_refused_and_the_store_goes_on() {
+    // As on a filesystem that never overwrites in place, once it is full: no new segment either.
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("before"))]).expect("a commit");
+    for (text, left) in [("refused", 0), ("in part", 7)] {
+        let wrote = AtomicBool::new(false);
+        disk.hook(move |_, call| match call.op {
+            Op::WriteAt if appends(call) && left > 0 && !wrote.swap(true, Relaxed) => {
+                Answer::Short(left)
+            }
+            Op::WriteAt if appends(call) => Answer::FailOs(28),
+            Op::Rename => Answer::FailOs(28),
+            _ => Answer::Go,
+        });
+        let error = history.commit(&store, &[("agents/a", Some(text))]).expect_err("no room");
+        disk.unhook();
+        if left > 0 {
+            assert!(matches!(error, Error::InDoubt { seq: 3, .. }), "{error}");
+        } else {
+            assert!(matches!(error, Error::Io { .. }), "{error}");
+            history.commit(&store, &[("agents/a", Some("one"))]).expect("the store goes on");
+        }
+    }
+    drop(store);
     check(&disk.fork(), &history);
 }
 
