@@ -1,7 +1,7 @@
 //! The library's warnings, on stderr.
 
 use std::env;
-use std::fmt::{self, Debug, Write};
+use std::fmt::{self, Debug};
 use std::io::{self, IsTerminal};
 
 use docbox::escaped;

@@ -67,11 +67,14 @@ impl Output {
 
 /// Such characters stand within strings only, and none of them needs two escapes.
 fn escaped_json(text: &str) -> String {
+    use std::fmt::Write as _;
+
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
         let mut utf8 = [0; 4];
         match escaped(char.encode_utf8(&mut utf8)) {
-            Cow::Owned(_) => shown += &format!("\\u{:04x}", u32::from(char)),
+            // Written into memory, which does not fail.
+            Cow::Owned(_) => drop(write!(shown, "\\u{:04x}", u32::from(char))),
             Cow::Borrowed(same) => shown += same,
         }
     }
