@@ -198,8 +198,9 @@ fn what_would_lead_out_of_the_folder_is_refused_at_every_door() {
         assert!(matches!(store.get::<Value>(&key), Err(Error::Invalid(_))), "{key:?}");
         let text = json!({ "writes": [{ "key": key, "doc": 1 }] }).to_string();
         assert!(Transaction::from_json(text.as_bytes()).is_err(), "{key:?}");
-        lines += &format!("{text}\n");
-        lines += &format!("{}\n", json!({ "writes": [{ "key": key, "delete": true }] }));
+        lines.push_str(&(text + "\n"));
+        lines.push_str(&json!({ "writes": [{ "key": key, "delete": true }] }).to_string());
+        lines.push('\n');
         if !key.contains('\0') {
             for args in [
                 &["put", "--", &key][..],

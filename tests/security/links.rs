@@ -155,9 +155,9 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            all.extend(contents(&path))
+            all.extend(contents(&path));
         } else {
-            all.push((path.clone(), fs::read(&path).unwrap()))
+            all.push((path.clone(), fs::read(&path).unwrap()));
         }
     }
     all.sort();

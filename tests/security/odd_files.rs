@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use docbox::{Error, Start, Store, Transaction};
@@ -11,8 +11,10 @@ use serde_json::json;
 use crate::home::{Home, emit, in_time, put};
 use crate::program::{program, run};
 
+type Make = fn(&Path) -> bool;
+
 /// What is not a file, and how to make it; `false` where this machine does not let us.
-const ODD: [(&str, fn(&Path) -> bool); 5] = [
+const ODD: [(&str, Make); 5] = [
     ("pipe", |path| made("mkfifo", path, &[])),
     ("folder", |path| fs::create_dir(path).is_ok()),
     ("socket", |path| UnixListener::bind(path).is_ok()),
@@ -40,10 +42,10 @@ fn lived_in() -> Home {
 }
 
 /// Opens, commits, subscribes, resets, looks, recovers: whatever it says, it ends. The errors.
-fn do_everything(root: PathBuf) -> Vec<Error> {
+fn do_everything(root: &Path) -> Vec<Error> {
     let mut errors = Vec::new();
     for _ in 0..2 {
-        match Store::options().housekeeping(false).open(&root) {
+        match Store::options().housekeeping(false).open(root) {
             Err(error) => errors.push(error),
             Ok(store) => {
                 let put = |key: &str| Transaction::new().put(key, &json!(2)).unwrap();
@@ -58,7 +60,7 @@ fn do_everything(root: PathBuf) -> Vec<Error> {
         }
         errors.extend(
             Store::options()
-                .open_read_only(&root)
+                .open_read_only(root)
                 .and_then(|store| store.get_bytes("agents/a"))
                 .err(),
         );
@@ -90,7 +92,7 @@ fn whatever_lies_where_a_file_of_the_store_must_be_it_is_an_error_and_no_wait() 
                 break;
             }
             let root = home.root().to_owned();
-            let errors = in_time(move || do_everything(root));
+            let errors = in_time(move || do_everything(&root));
             let name = path.file_name().unwrap().to_str().unwrap();
             let names_it = |error: &Error| {
                 error.to_string().contains(name.trim_end_matches(".json").trim_end_matches(".lock"))
@@ -122,7 +124,7 @@ fn whatever_lies_where_a_folder_of_the_store_must_be_it_is_an_error_and_no_wait(
             let root = home.root().to_owned();
             home.lose_page_cache();
             home.write("agents/a.json", "edited");
-            let errors = in_time(move || do_everything(root));
+            let errors = in_time(move || do_everything(&root));
             // `recovered/` is needed only where something is kept.
             let says_so = errors.iter().any(|error| error.to_string().contains(place));
             assert!(says_so || place == "recovered", "{what} at {place}: {errors:#?}");
@@ -170,6 +172,6 @@ fn pipes_and_folders_in_the_spool_and_recovered_hold_nobody_up() {
     }
     fs::create_dir(home.path(".docbox/spool/folder")).unwrap();
     let root = home.root().to_owned();
-    let errors = in_time(move || do_everything(root));
+    let errors = in_time(move || do_everything(&root));
     assert!(errors.is_empty(), "{errors:#?}");
 }
