@@ -17,6 +17,9 @@ use crate::outside::Outside;
 /// How long each folder changes places.
 const HAMMERED: Duration = Duration::from_millis(800);
 
+/// And how often at least.
+const RACED: u64 = 100;
+
 /// Lets `folder` and a link to `elsewhere` change places all the time while `act` runs again and again;
 /// in the end the folder is back. How often they did.
 fn hammer(folder: &Path, elsewhere: &Path, mut act: impl FnMut(u64)) -> u64 {
@@ -36,7 +39,8 @@ fn hammer(folder: &Path, elsewhere: &Path, mut act: impl FnMut(u64)) -> u64 {
         });
         let begun = Instant::now();
         let mut round = 0;
-        while begun.elapsed() < HAMMERED {
+        // On a busy machine until it was raced indeed.
+        while begun.elapsed() < HAMMERED || swaps.load(Ordering::Relaxed) <= RACED {
             act(round);
             round += 1;
         }
@@ -46,9 +50,7 @@ fn hammer(folder: &Path, elsewhere: &Path, mut act: impl FnMut(u64)) -> u64 {
         renameat_with(CWD, folder, CWD, &link, RenameFlags::EXCHANGE).unwrap();
     }
     fs::remove_file(&link).unwrap();
-    let swaps = swaps.into_inner();
-    assert!(swaps > 100, "it was hardly raced: {swaps}");
-    swaps
+    swaps.into_inner()
 }
 
 /// Commits whatever can be committed, and begins anew where the store says so.
