@@ -107,7 +107,11 @@ fn sync(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
     }
     let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
     for key in keys {
-        folders.extend(core.documents.folders(key));
+        // What lies behind a link is not ours: the folder that holds the link is the last to sync.
+        folders.extend(core.documents.real_folders(key)?);
+        if !core.documents.has_real_folders(key)? {
+            continue;
+        }
         let path = core.names.document(key);
         let there = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?;
         if there.is_none_or(|stat| stat.kind != Kind::File) {

@@ -205,27 +205,3 @@ fn remove_tree(fs: &dyn Fs, folder: &Path) -> Result<()> {
     }
     fs::none_if_missing(fs.remove_dir(folder)).context("remove", folder).map(|_| ())
 }
-
-/// Makes a folder and whatever is missing above it.
-///
-/// # Errors
-/// What the disk says.
-pub fn make_folders(fs: &dyn Fs, folder: &Path) -> Result<()> {
-    let mut missing: Vec<PathBuf> = Vec::new();
-    let mut at = Some(folder);
-    while let Some(path) = at {
-        if fs::stat_if_there(fs, path).context("look at", path)?.is_some() {
-            break;
-        }
-        missing.push(path.to_owned());
-        at = path.parent();
-    }
-    for path in missing.iter().rev() {
-        match fs.create_dir(path, Mode::Shared) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.context("make the folder", path)?,
-        }
-        fs.sync_dir(fs::parent(path)).context("sync the folder", fs::parent(path))?;
-    }
-    Ok(())
-}

@@ -165,14 +165,21 @@ impl Documents {
     }
 
     /// Whether all folders above a document are real ones. What lies behind a link is not ours.
-    fn has_real_folders(&self, key: &Key) -> Result<bool> {
-        for folder in self.folders(key) {
-            let stat = fs::stat_if_there(&*self.fs, &folder).context("look at", &folder)?;
+    pub(crate) fn has_real_folders(&self, key: &Key) -> Result<bool> {
+        Ok(self.real_folders(key)?.len() == self.folders(key).len())
+    }
+
+    /// The folders above a document, outermost first, as far as they are real ones.
+    pub(crate) fn real_folders(&self, key: &Key) -> Result<Vec<PathBuf>> {
+        let mut folders = self.folders(key);
+        for (at, folder) in folders.iter().enumerate() {
+            let stat = fs::stat_if_there(&*self.fs, folder).context("look at", folder)?;
             if stat.is_none_or(|stat| stat.kind != Kind::Dir) {
-                return Ok(false);
+                folders.truncate(at);
+                break;
             }
         }
-        Ok(true)
+        Ok(folders)
     }
 
     /// The folders between the root and a document, outermost first.

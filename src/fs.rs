@@ -7,6 +7,10 @@
 //! No other module touches `std::fs`.
 
 mod os;
+#[cfg(not(unix))]
+mod plain;
+#[cfg(unix)]
+mod way;
 
 pub use os::{OsFs, open_given};
 
@@ -21,8 +25,9 @@ use crate::error::{Context, Result};
 /// What the names of files begin with that are to replace another and were not renamed yet.
 pub const HALF_MADE: &str = ".new-";
 
-/// The calls on paths. All paths are absolute; none of these calls follows a symbolic link in the last
-/// component, except [`Fs::canonical`].
+/// The calls on paths. All paths are absolute. [`Fs::canonical`] follows symbolic links; [`Fs::stat`] does
+/// on the way to the last component, which changes nothing; no other call follows any, wherever on the path it
+/// stands, so that the paths given to them begin with a canonical one.
 #[expect(clippy::missing_errors_doc, reason = "each returns what the system said")]
 pub trait Fs: fmt::Debug + Send + Sync {
     /// Opens a file.
@@ -278,4 +283,27 @@ pub fn none_if_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 #[must_use]
 pub fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
+}
+
+/// Makes a folder and whatever is missing above it, durably. What is there already may be reached through
+/// links. The folder with every link resolved.
+///
+/// # Errors
+/// What the disk says.
+pub fn make_folders(fs: &dyn Fs, folder: &Path) -> Result<PathBuf> {
+    let mut there = folder;
+    while stat_if_there(fs, there).context("look at", there)?.is_none() {
+        let Some(above) = there.parent() else { break };
+        there = above;
+    }
+    let mut made = fs.canonical(there).context("find", there)?;
+    for missing in folder.strip_prefix(there).into_iter().flat_map(Path::components) {
+        made.push(missing);
+        match fs.create_dir(&made, Mode::Shared) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.context("make the folder", &made)?,
+        }
+        fs.sync_dir(parent(&made)).context("sync the folder", parent(&made))?;
+    }
+    Ok(made)
 }

@@ -367,5 +367,14 @@ pub(crate) fn spool_prefix(key: &Key) -> String {
     format!("{}-", Revision::of(key.as_str().as_bytes()))
 }
 
+/// What the name of a document that is kept in `recovered/` begins with, so that one sees which it was. Encoded,
+/// because a key may hold what a terminal would obey or hide.
+pub(crate) fn kept_prefix(key: &Key) -> String {
+    const SHOWN: usize = 40;
+    let encoded: Vec<_> = encoded_segments(key.as_str()).collect();
+    let shown: String = encoded.join("%2F").chars().take(SHOWN).collect();
+    shown + "."
+}
+
 #[cfg(test)]
 mod tests;

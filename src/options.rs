@@ -88,7 +88,7 @@ impl Options {
         let fs = &*self.fs;
         let folder = std::path::absolute(folder).context("find", folder)?;
         if create {
-            creation::make_folders(fs, &folder)?;
+            fs::make_folders(fs, &folder)?;
         }
         let root = fs::none_if_missing(fs.canonical(&folder)).context("find", &folder)?;
         let no_store = |what: &str| {

@@ -187,11 +187,8 @@ pub fn set_aside(documents: &Documents, key: &Key) -> Result<Option<PathBuf>> {
     let opened = fs::none_if_missing(documents.fs().open(&path, fs::Open::Read));
     let Some(found) = opened.context("open", &path)? else { return Ok(None) };
     let bytes = fs::read_all(&*found).context("read", &path)?;
-    let flat = key.as_str().replace('/', "%2F");
-    let mut name: String = flat.chars().filter(|c| !c.is_control()).take(40).collect();
-    name.push('.');
-    keep(documents.fs(), &documents.names().recovered(), name.trim_start_matches('.'), &bytes)
-        .map(Some)
+    let name = names::kept_prefix(key);
+    keep(documents.fs(), &documents.names().recovered(), &name, &bytes).map(Some)
 }
 
 /// Keeps bytes in `recovered/` under a new name that begins with `prefix`, durably.

@@ -1,5 +1,6 @@
 //! stdout for data, stderr for people.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 
 use docbox::escaped;
@@ -31,21 +32,25 @@ impl Output {
         self.is_terminal && !self.json
     }
 
-    /// One line; on a terminal with everything escaped that it would obey.
+    /// One line, with everything escaped that a terminal would obey or hide. Wherever it goes: what passes
+    /// through a pipe or a file is looked at later, and one line shall stay one. `--json` has it exactly.
     pub fn line(&mut self, text: &str) -> Result<()> {
-        let written = if self.is_terminal {
-            writeln!(self.out, "{}", escaped(text))
-        } else {
-            writeln!(self.out, "{text}")
-        };
-        written.map_err(failed)
+        writeln!(self.out, "{}", escaped(text)).map_err(failed)
     }
 
-    /// One JSON object, on a line of its own.
+    /// One line of cells with tabs between them.
+    pub fn cells(&mut self, cells: &[String]) -> Result<()> {
+        let cells: Vec<_> = cells.iter().map(|cell| escaped(cell)).collect();
+        writeln!(self.out, "{}", cells.join("\t")).map_err(failed)
+    }
+
+    /// One JSON object, on a line of its own. On a terminal what it would obey or hide is written as JSON's
+    /// own escapes, which says the same.
     pub fn json<T: Serialize>(&mut self, value: &T) -> Result<()> {
         let text = serde_json::to_string(value).map_err(|error| {
             Failure::Broken(format!("could not write JSON: {error}; report this"))
         })?;
+        let text = if self.is_terminal { escaped_json(&text) } else { text };
         writeln!(self.out, "{text}").map_err(failed)
     }
 
@@ -58,6 +63,22 @@ impl Output {
     pub fn flush(&mut self) -> Result<()> {
         self.out.flush().map_err(failed)
     }
+}
+
+/// Such characters stand within strings only, and none of them needs two escapes.
+fn escaped_json(text: &str) -> String {
+    use std::fmt::Write as _;
+
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        let mut utf8 = [0; 4];
+        match escaped(char.encode_utf8(&mut utf8)) {
+            // Written into memory, which does not fail.
+            Cow::Owned(_) => drop(write!(shown, "\\u{:04x}", u32::from(char))),
+            Cow::Borrowed(same) => shown += same,
+        }
+    }
+    shown
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -20,7 +20,7 @@ pub fn list(store: &Store, out: &mut Output) -> Result<ExitCode> {
             out.bytes(b"\n")?;
         }
     } else {
-        all.iter().try_for_each(|one| out.line(&cells(one).join("\t")))?;
+        all.iter().try_for_each(|one| out.cells(&cells(one)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! `verify`: reads everything and says what is wrong.
 
-use std::path::Path;
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use docbox::{Finding, Report, Severity, Store};
@@ -13,7 +13,7 @@ use super::output::{Output, say};
 #[derive(Serialize)]
 struct Found<'a> {
     severity: &'static str,
-    path: &'a Path,
+    path: Cow<'a, str>,
     what: &'a str,
 }
 
@@ -48,7 +48,7 @@ fn print(out: &mut Output, finding: &Finding) -> Result<()> {
         Severity::Drift => "drift",
         Severity::Damage => "damage",
     };
-    out.json(&Found { severity, path: &finding.path, what: &finding.what })
+    out.json(&Found { severity, path: finding.path.to_string_lossy(), what: &finding.what })
 }
 
 fn summary(report: &Report) -> String {

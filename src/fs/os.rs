@@ -13,6 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
+#[cfg(not(unix))]
+use super::plain as way;
+#[cfg(unix)]
+use super::way;
 use super::{Entry, File, Fs, Kind, Lock, Mode, Open, Stat};
 
 /// The operating system's own files.
@@ -30,25 +34,10 @@ pub fn open_given(path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
 
 impl Fs for OsFs {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(how != Open::Read);
-        let mode = match how {
-            Open::Read | Open::Write => None,
-            Open::CreateNew(mode) => {
-                options.create_new(true);
-                Some(mode)
-            }
-            Open::Create(mode) => {
-                options.create(true);
-                Some(mode)
-            }
-        };
-        no_follow(&mut options);
-        if let Some(mode) = mode {
-            create_mode(&mut options, mode);
-        }
-        let file = OsFile { file: options.open(path)?, locked_by: AtomicU32::new(0) };
-        if mode == Some(Mode::Private) && cfg!(unix) && file.stat()?.mode & 0o777 != 0o600 {
+        let file = OsFile { file: open(path, how)?, locked_by: AtomicU32::new(0) };
+        let is_private =
+            matches!(how, Open::CreateNew(Mode::Private) | Open::Create(Mode::Private));
+        if is_private && cfg!(unix) && file.stat()?.mode & 0o777 != 0o600 {
             file.set_mode(0o600)?;
         }
         Ok(Arc::new(file))
@@ -70,34 +59,23 @@ impl Fs for OsFs {
     }
 
     fn create_dir(&self, path: &Path, mode: Mode) -> io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        create_dir_mode(&mut builder, mode);
-        builder.create(path)?;
-        if mode == Mode::Private && cfg!(unix) && self.stat(path)?.mode & 0o777 != 0o700 {
-            set_dir_mode(path, 0o700)?;
-        }
-        Ok(())
+        way::create_dir(path, mode == Mode::Private)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        way::rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        way::remove_file(path)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir(path)
+        way::remove_dir(path)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        fs::read_dir(path)?
-            .map(|entry| {
-                let entry = entry?;
-                Ok(Entry { name: entry.file_name(), kind: kind(entry.file_type()?) })
-            })
-            .collect()
+        way::read_dir(path)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
@@ -106,7 +84,7 @@ impl Fs for OsFs {
 
     #[cfg(unix)]
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        fs::File::open(path)?.sync_all()
+        way::open_folder(path)?.sync_all()
     }
 
     #[cfg(not(unix))]
@@ -117,7 +95,7 @@ impl Fs for OsFs {
 
     #[cfg(target_os = "linux")]
     fn sync_filesystem(&self, path: &Path) -> io::Result<bool> {
-        rustix::fs::syncfs(fs::File::open(path)?)?;
+        rustix::fs::syncfs(way::open_folder(path)?)?;
         Ok(true)
     }
 
@@ -250,7 +228,7 @@ impl File for OsFile {
     }
 }
 
-fn kind(file_type: fs::FileType) -> Kind {
+pub(super) fn kind(file_type: fs::FileType) -> Kind {
     if file_type.is_file() {
         Kind::File
     } else if file_type.is_dir() {
@@ -294,44 +272,32 @@ fn modified_ns(metadata: &fs::Metadata) -> i128 {
 }
 
 #[cfg(unix)]
-fn no_follow(options: &mut fs::OpenOptions) {
+fn open(path: &Path, how: Open) -> io::Result<fs::File> {
     use rustix::fs::OFlags;
-    use std::os::unix::fs::OpenOptionsExt;
-    // NONBLOCK: a named pipe in the folder must not hold us up; it means nothing for a regular file.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    options.custom_flags(flags.bits().cast_signed());
+    let (flags, mode) = match how {
+        Open::Read => (OFlags::RDONLY, None),
+        Open::Write => (OFlags::RDWR, None),
+        Open::CreateNew(mode) => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, Some(mode)),
+        Open::Create(mode) => (OFlags::RDWR | OFlags::CREATE, Some(mode)),
+    };
+    let bits = match mode {
+        None => 0,
+        Some(Mode::Private) => 0o600,
+        Some(Mode::Shared) => 0o666,
+    };
+    way::open(path, flags, bits)
 }
 
 #[cfg(not(unix))]
-fn no_follow(_options: &mut fs::OpenOptions) {}
-
-#[cfg(unix)]
-fn create_mode(options: &mut fs::OpenOptions, mode: Mode) {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(if mode == Mode::Private { 0o600 } else { 0o666 });
-}
-
-#[cfg(not(unix))]
-fn create_mode(_options: &mut fs::OpenOptions, _mode: Mode) {}
-
-#[cfg(unix)]
-fn create_dir_mode(builder: &mut fs::DirBuilder, mode: Mode) {
-    use std::os::unix::fs::DirBuilderExt;
-    builder.mode(if mode == Mode::Private { 0o700 } else { 0o777 });
-}
-
-#[cfg(not(unix))]
-fn create_dir_mode(_builder: &mut fs::DirBuilder, _mode: Mode) {}
-
-#[cfg(unix)]
-fn set_dir_mode(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn set_dir_mode(_path: &Path, _mode: u32) -> io::Result<()> {
-    Ok(())
+fn open(path: &Path, how: Open) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(how != Open::Read);
+    match how {
+        Open::Read | Open::Write => {}
+        Open::CreateNew(_) => drop(options.create_new(true)),
+        Open::Create(_) => drop(options.create(true)),
+    }
+    options.open(path)
 }
 
 #[cfg(test)]

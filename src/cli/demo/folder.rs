@@ -23,9 +23,9 @@ pub fn prepare(given: Option<PathBuf>) -> Result<PathBuf> {
         }
         None => temporary()?,
     };
+    let root = fs::make_folders(&OsFs, &root)?;
     refuse_used(&root)?;
-    let own = root.join(OWN);
-    make_folders(&own)?;
+    fs::make_folders(&OsFs, &root.join(OWN))?;
     Ok(root)
 }
 
@@ -57,10 +57,10 @@ fn refuse_used(root: &Path) -> Result<()> {
 /// Copies every document file as it stands to `.demo/noon`.
 pub fn copy_documents(root: &Path) -> Result<()> {
     let noon = root.join(OWN).join(NOON);
-    make_folders(&noon)?;
+    fs::make_folders(&OsFs, &noon)?;
     for document in documents(root)? {
         let (from, to) = (root.join(&document), noon.join(&document));
-        make_folders(fs::parent(&to))?;
+        fs::make_folders(&OsFs, fs::parent(&to))?;
         let bytes = OsFs.open(&from, Open::Read).and_then(|file| fs::read_all(&*file));
         let bytes = bytes.map_err(|source| failed("read", &from, source))?;
         let copied = OsFs.open(&to, Open::Create(Mode::Shared));
@@ -90,26 +90,6 @@ fn documents(root: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-fn make_folders(folder: &Path) -> Result<()> {
-    let missing: Vec<&Path> = {
-        let mut missing = Vec::new();
-        for above in folder.ancestors() {
-            if is_there(above)? {
-                break;
-            }
-            missing.push(above);
-        }
-        missing
-    };
-    for folder in missing.into_iter().rev() {
-        match OsFs.create_dir(folder, Mode::Shared) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(|source| failed("make the folder", folder, source))?,
-        }
-    }
-    Ok(())
 }
 
 fn is_there(path: &Path) -> Result<bool> {

@@ -2,11 +2,13 @@
 
 use super::*;
 
-/// A device and a folder of the kernel's own: neither can be synced, and only the system knows.
+/// A file and a folder of the kernel's own: neither can be synced, and only the system knows.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_sync_reaches_the_system_and_its_refusal_comes_back() {
-    let file = OsFs.open(Path::new("/dev/null"), Open::Write).unwrap();
+    // (A device would not be opened, and `/proc/self` is a link.)
+    let own = format!("/proc/{}/comm", std::process::id());
+    let file = OsFs.open(Path::new(&own), Open::Write).unwrap();
     let error = file.sync_data().expect_err("nothing to sync");
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
     let error = OsFs.sync_dir(Path::new("/proc")).expect_err("nothing to sync");
