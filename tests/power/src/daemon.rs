@@ -88,7 +88,7 @@ impl Filesystem for Daemon {
     }
 
     fn open(&mut self, _: &Request<'_>, _: u64, _: i32, reply: ReplyOpen) {
-        reply.opened(0, FOPEN_DIRECT_IO);
+        reply.opened(self.0.generation(), FOPEN_DIRECT_IO);
     }
 
     fn read(
@@ -111,7 +111,7 @@ impl Filesystem for Daemon {
         &mut self,
         _: &Request<'_>,
         _: u64,
-        _: u64,
+        handle: u64,
         offset: i64,
         bytes: &[u8],
         _: u32,
@@ -119,7 +119,7 @@ impl Filesystem for Daemon {
         _: Option<u64>,
         reply: ReplyWrite,
     ) {
-        self.0.write(unsigned(offset), bytes);
+        self.0.write(handle, unsigned(offset), bytes);
         reply.written(u32::try_from(bytes.len()).expect("a request is small"));
     }
 

@@ -67,6 +67,16 @@ impl Drop for Loop {
         // btrfs remembers devices; it answers with an error where there is nothing to forget.
         let _ = run(Command::new("btrfs").args(["device", "scan", "--forget"]).arg(&self.path));
         insist(Command::new("losetup").arg("-d").arg(&self.path));
+        // Where anybody still has it, it goes when the last one does.
+        let name = self.path.file_name().unwrap_or_default();
+        let backing = Path::new("/sys/block").join(name).join("loop/backing_file");
+        for _ in 0..600 {
+            if !backing.exists() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        eprintln!("power: {} is still there", self.path.display());
     }
 }
 

@@ -19,6 +19,18 @@ struct State {
     /// The contents at the beginning of the log.
     before: Pages,
     log: Vec<Op>,
+    /// How often other contents were loaded: a handle from before belongs to a device that should be gone.
+    generation: u64,
+    /// Writes of such a device.
+    stale: usize,
+}
+
+impl State {
+    fn restart(&mut self, pages: Pages) {
+        self.before = pages.clone();
+        self.pages = pages;
+        self.log = Vec::new();
+    }
 }
 
 #[derive(Clone, Default)]
@@ -34,8 +46,21 @@ impl Disk {
         self.state().pages.read(offset, length)
     }
 
-    pub fn write(&self, offset: u64, bytes: &[u8]) {
+    pub fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
+    /// Writes that came from a device of earlier contents, and were refused.
+    pub fn stale(&self) -> usize {
+        self.state().stale
+    }
+
+    pub fn write(&self, generation: u64, offset: u64, bytes: &[u8]) {
         let mut state = self.state();
+        if generation != state.generation {
+            state.stale += 1;
+            return;
+        }
         state.pages.write(offset, bytes);
         state.log.push(Op::Write { offset, bytes: bytes.to_vec() });
     }
@@ -46,13 +71,16 @@ impl Disk {
 
     /// Begins anew, with other contents.
     pub fn load(&self, pages: Pages) {
-        *self.state() = State { before: pages.clone(), pages, log: Vec::new() };
+        let mut state = self.state();
+        state.generation += 1;
+        state.restart(pages);
     }
 
     /// What is there now counts as durable; the log begins here.
     pub fn begin(&self) {
-        let pages = self.state().pages.clone();
-        self.load(pages);
+        let mut state = self.state();
+        let pages = state.pages.clone();
+        state.restart(pages);
     }
 
     /// What there was at the beginning, and the log since; the contents stay, for whoever still uses them.

@@ -173,6 +173,9 @@ impl<'a> Rig<'a> {
         let judge = Judge { program: &self.plan.program, root: &root, disk: &self.disk, expected };
         let looked = judge.look(dice);
         let (_, log) = self.disk.take();
+        if self.disk.stale() > 0 {
+            return Err("a device of an earlier image still writes".to_owned());
+        }
         Ok(match looked {
             Ok(found) => Verdict::Holds(Box::new(found), log),
             Err(why) => Verdict::Wrong(why),
