@@ -5,7 +5,13 @@
 //! whatever the dice leave, by sectors, in any order. Each image is mounted, and the program must find in it
 //! whatever it had told before the cut.
 //!
-//! `cargo run --manifest-path tests/power/Cargo.toml -- --docbox target/release/docbox`
+//! `cargo run --manifest-path tests/power/Cargo.toml --target-dir target/power -- --docbox target/release/docbox`
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it looks at the disk from outside, as a user would"
+)]
 
 mod cut;
 mod daemon;
@@ -149,7 +155,7 @@ fn asked() -> Result<(Plan, Vec<Kind>, u64), String> {
             "--docbox" => plan.program = Program(PathBuf::from(value()?)),
             "--images" => {
                 plan.images =
-                    usize::try_from(number(value()?)?).map_err(|error| error.to_string())?
+                    usize::try_from(number(value()?)?).map_err(|error| error.to_string())?;
             }
             "--runs" => runs = number(value()?)?,
             "--seconds" => plan.length = Duration::from_secs(number(value()?)?),

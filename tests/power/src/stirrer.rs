@@ -19,8 +19,8 @@ pub struct Stirrer {
 impl Stirrer {
     pub fn start(root: &Path, seed: u64) -> Self {
         let (root, is_over) = (root.to_owned(), Arc::new(AtomicBool::new(false)));
-        let seen = Arc::clone(&is_over);
-        let thread = thread::spawn(move || stir(&root, &seen, &mut Dice::new(seed)));
+        let flag = Arc::clone(&is_over);
+        let thread = thread::spawn(move || stir(&root, &flag, &mut Dice::new(seed)));
         Self { is_over, thread: Some(thread) }
     }
 }
