@@ -45,6 +45,8 @@ pub struct Documents {
     names: Names,
     /// The filesystem takes `A.json` and `a.json` for one file.
     ignores_case: bool,
+    /// The filesystem of `.docbox`, from which alone a file can be put in place in one step.
+    device: u64,
 }
 
 impl Documents {
@@ -56,7 +58,9 @@ impl Documents {
         let other_case = names.root().join(".DOCBOX");
         let ignores_case =
             fs::stat_if_there(&*fs, &other_case).context("look at", &other_case)?.is_some();
-        Ok(Self { fs, names, ignores_case })
+        let home = names.home();
+        let device = fs.stat(&home).context("look at", &home)?.device;
+        Ok(Self { fs, names, ignores_case, device })
     }
 
     /// Reads a document; `None` when there is none.
@@ -193,6 +197,11 @@ impl Documents {
                 folder.clone()
             })
             .collect()
+    }
+
+    /// Whether a folder is on the filesystem of the store.
+    pub(crate) fn is_at_home(&self, folder: &Stat) -> bool {
+        folder.device == self.device
     }
 
     pub(crate) fn fs(&self) -> &dyn Fs {

@@ -125,7 +125,14 @@ impl Prepared {
         for folder in documents.folders(key) {
             // Each level is looked at: none may be a link that leads elsewhere.
             match fs::stat_if_there(fs, &folder).context("look at", &folder)? {
-                Some(stat) if stat.kind == Kind::Dir => {}
+                Some(stat) if stat.kind == Kind::Dir && documents.is_at_home(&stat) => {}
+                Some(stat) if stat.kind == Kind::Dir => {
+                    return Err(Error::Invalid(format!(
+                        "cannot put `{key}` in place: {} is another filesystem than the store's; \
+                         choose another key, or keep the store there",
+                        folder.display()
+                    )));
+                }
                 Some(_) => {
                     return Err(Error::Invalid(format!(
                         "cannot put `{key}` in place: {} must be a folder and is a file or a link; \

@@ -18,6 +18,7 @@ mod full;
 mod home;
 mod ledger;
 mod limits;
+mod mounted;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/program.rs"]
 mod program;
