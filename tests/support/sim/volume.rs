@@ -129,6 +129,19 @@ impl Volume {
         }
     }
 
+    /// How many entries lead to it.
+    pub fn names_of(&self, inode: Inode) -> usize {
+        let mut count = 0;
+        let mut to_do = vec![TOP];
+        while let Some(folder) = to_do.pop() {
+            if let Ok(folder) = self.folder(folder) {
+                count += folder.cached.values().filter(|found| **found == inode).count();
+                to_do.extend(folder.cached.values().copied());
+            }
+        }
+        count
+    }
+
     pub fn set_mode(&mut self, inode: Inode, mode: u32) {
         self.node_mut(inode).mode = mode & 0o7777;
     }
