@@ -76,12 +76,15 @@ impl Disk {
         self.power_cut_with(Survival::dice(seed));
     }
 
-    pub fn power_cut_with(&self, survival: Survival) {
+    /// The same, as it is said. Returns a number by which the outcome is known among all that this disk
+    /// may come to by a power cut now.
+    pub fn power_cut_with(&self, survival: Survival) -> u64 {
         let mut state = self.0.state();
         state.kill_all();
-        state.volume.power_cut(&survival);
+        let outcome = state.volume.power_cut(&survival);
         state.volume.boot();
         self.0.wake();
+        outcome
     }
 
     /// The disk is pulled and put back: the same boot, another mount.

@@ -28,6 +28,7 @@
 //! Hard links and exchanges are edits from outside so far: no call of a process makes one. Leases are not
 //! there yet: a lease is a third sort of holder in `locks`.
 
+mod checksum;
 mod content;
 mod crash;
 mod dice;
@@ -44,6 +45,7 @@ mod volume;
 mod walk;
 
 pub use crash::{Fate, Survival};
+pub use dice::Dice;
 pub use disk::{Disk, ROOT};
 pub use hook::{Answer, Call, Op, crash_at, fail_at, fail_from};
 pub use process::SimFs;
