@@ -45,14 +45,13 @@ impl Fault {
         );
         match self {
             // Giving a lock back asks no disk.
-            Self::Eio => op != Op::Unlock,
+            Self::Eio | Self::Eintr => op != Op::Unlock,
             Self::Enospc => {
                 makes || matches!(op, Op::WriteAt | Op::Rename | Op::SyncData | Op::SyncDir)
             }
             Self::Emfile => {
                 matches!(op, Op::Open(_) | Op::CreateTemp | Op::ReadDir | Op::SyncDir)
             }
-            Self::Eintr => op != Op::Unlock,
             Self::Short => matches!(op, Op::ReadAt | Op::WriteAt),
         }
     }

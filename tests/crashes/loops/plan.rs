@@ -31,9 +31,10 @@ fn number(name: &str, default: u64) -> u64 {
 /// enough.
 pub fn look_at_all(percent: u64, kinds: &[Kind]) {
     if let Some(case) = only() {
-        return if kinds.contains(&case.spot.kind) {
-            look_alone(case)
-        };
+        if kinds.contains(&case.spot.kind) {
+            look_alone(case);
+        }
+        return;
     }
     let stages = stages();
     let mut dice = Dice::new(number("DOCBOX_SEED", 0));
@@ -63,7 +64,7 @@ pub fn look_at_all(percent: u64, kinds: &[Kind]) {
         "{count} scenes, {throws} dice in each of {} rounds",
         run.jobs() / count + 1
     ));
-    if kinds == [Kind::Cut] && run.states >= STATES_MANY {
+    if kinds == [Kind::Cut] && run.in_all >= STATES_MANY {
         assert!(run.jobs() / count * throws >= DICE_MIN, "too few dice for each call");
     }
 }
@@ -71,9 +72,10 @@ pub fn look_at_all(percent: u64, kinds: &[Kind]) {
 /// Looks at crash states in ways of which there are too many for all, `percent` of all.
 pub fn look_at_some(percent: u64, kind: Kind) {
     if let Some(case) = only() {
-        return if kind == case.spot.kind {
-            look_alone(case)
-        };
+        if kind == case.spot.kind {
+            look_alone(case);
+        }
+        return;
     }
     let stages = stages();
     let calls: Vec<Vec<u64>> = stages.iter().map(|stage| stage.calls_for(kind)).collect();
@@ -116,7 +118,7 @@ fn look_alone(case: Case) {
 struct Run<'a> {
     stages: &'a [Stage],
     /// How many states in all loops together, and in this one.
-    states: u64,
+    in_all: u64,
     wanted: u64,
     seen: AtomicU64,
     next_job: AtomicU64,
@@ -152,11 +154,11 @@ impl Found {
 
 impl<'a> Run<'a> {
     fn new(percent: u64, stages: &'a [Stage]) -> Self {
-        let states = number("DOCBOX_STATES", STATES);
+        let in_all = number("DOCBOX_STATES", STATES);
         Self {
             stages,
-            states,
-            wanted: (states * percent).div_ceil(100),
+            in_all,
+            wanted: (in_all * percent).div_ceil(100),
             seen: AtomicU64::new(0),
             next_job: AtomicU64::new(0),
             is_over: AtomicBool::new(false),

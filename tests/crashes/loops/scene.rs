@@ -124,7 +124,7 @@ impl Scene {
     /// Crashes, lives on, and crashes again at some call; now and then once more.
     fn live_again(&mut self, way: u64) {
         let mut dice = Dice::new(mixed(self.dice, way));
-        for _ in 0..1 + usize::from(dice.below(4) == 0) {
+        for _ in 0..=usize::from(dice.below(4) == 0) {
             let (disk, history, _) = self.crash(dice.below(64) as u64);
             let dry = disk.fork();
             second_life(&dry, &history.fork()).expect("a second life without a crash");

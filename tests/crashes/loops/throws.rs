@@ -14,7 +14,7 @@ pub fn survival(scene: u64, throw: u64) -> Option<Survival> {
         0 => None,
         1 => Some(Survival::NOTHING),
         4 => Some(Survival::EVERYTHING),
-        8..=28 if throw % 4 == 0 => Some(corner(throw / 4 - 1)),
+        8..=28 if throw.is_multiple_of(4) => Some(corner(throw / 4 - 1)),
         _ => Some(Survival::dice(mixed(scene, throw))),
     }
 }

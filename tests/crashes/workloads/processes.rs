@@ -9,7 +9,7 @@ use crate::support::sim::{Disk, ROOT};
 
 /// What is left to do when neither lives any more.
 fn unless_both_died(one: Result<()>, other: Result<()>) -> Result<()> {
-    if one.is_err() { other } else { Ok(()) }
+    one.or(other)
 }
 
 /// Two that write in turn, the same documents and others.
@@ -49,8 +49,8 @@ pub fn take_over(disk: &Disk, history: &History) -> Result<()> {
             .commit(&[("agents/a", Some(text)), ("agents/b", Some(text))])
             .and_then(|()| writer.checkpoint())
             .and_then(|()| writer.retain());
-        let consumed = consumer.deliver("ui").and_then(|()| consumer.fail_to_deliver("ui"));
-        unless_both_died(written, consumed)?;
+        let taken = consumer.deliver("ui").and_then(|()| consumer.fail_to_deliver("ui"));
+        unless_both_died(written, taken)?;
     }
     let delivered = writer.deliver("ui");
     unless_both_died(delivered, consumer.deliver("ui"))
