@@ -18,8 +18,8 @@ use crate::register::{Register, RegisterWriter};
 /// More documents than this are synced with their whole filesystem at once, where that can be asked for.
 const ONE_BY_ONE: usize = 32;
 
-/// Moves `applied` to the head of this moment. `false` when another process is at it, or there is
-/// nothing to do.
+/// Moves `applied` to the head of this moment. `false` when another process is at it, when there is
+/// nothing to do, and when it has to stay where it is until the filesystem is mounted anew.
 ///
 /// # Errors
 /// What the disk says; `applied` stays, and the next attempt writes the documents anew first.
@@ -52,17 +52,30 @@ pub fn checkpoint(core: &Core) -> Result<bool> {
         Some(applied) => applied.seq.max(dropped),
         None => dropped,
     };
-    let suspect = value.as_ref().is_some_and(|applied| applied.suspect);
-    let synced = touched(core, from, &head).and_then(|keys| {
-        if suspect {
-            write_anew(core, from)?;
-        }
-        sync(core, &keys)
-    });
-    if let Err(error) = synced {
+    let now = core.fs.incarnation(&core.names.head()).context("look at", &core.names.head())?;
+    if let Some(applied) = &value
+        && applied.stays_in.is_some()
+        && applied.stays_in == now
+    {
+        tracing::warn!(
+            seq = applied.seq,
+            "a folder could not be synced: `applied` stays until the next mount"
+        );
+        return Ok(false);
+    }
+    let keys = touched(core, from, &head)?;
+    if value.as_ref().is_some_and(|applied| applied.suspect) {
+        write_anew(core, from)?;
+    }
+    if let Some(applied) = &value {
+        // Said before, for afterwards the disk may take nothing. Seen by whichever process tries next. A
+        // power cut forgets it, and redoes everything.
+        writer.write(&Applied { suspect: true, stays_in: None, ..applied.clone() })?;
+    }
+    sync_documents(core, &keys)?;
+    if let Err(error) = sync_folders(core, &keys) {
         if let Some(applied) = value {
-            // Seen by whichever process tries next. A power cut forgets it, and redoes everything.
-            let _ = writer.write(&Applied { suspect: true, ..applied });
+            let _ = writer.write(&Applied { suspect: true, stays_in: now, ..applied });
         }
         return Err(error);
     }
@@ -97,18 +110,16 @@ fn write_anew(core: &Core, from: u64) -> Result<()> {
     redo.apply(&core.documents, Same::Rewrite)
 }
 
-/// Makes documents durable, and every folder from their own up to the root.
-fn sync(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
+/// Makes documents durable.
+fn sync_documents(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
     let root = core.names.root();
     if keys.len() > ONE_BY_ONE
         && core.fs.sync_filesystem(root).context("sync the filesystem of", root)?
     {
         return Ok(());
     }
-    let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
     for key in keys {
-        // What lies behind a link is not ours: the folder that holds the link is the last to sync.
-        folders.extend(core.documents.real_folders(key)?);
+        // What lies behind a link is not ours.
         if !core.documents.has_real_folders(key)? {
             continue;
         }
@@ -123,6 +134,17 @@ fn sync(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
         {
             file.sync_data().context("sync", &path)?;
         }
+    }
+    Ok(())
+}
+
+/// Makes the names of documents durable: every folder from their own up to the root.
+fn sync_folders(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
+    let root = core.names.root();
+    let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+    for key in keys {
+        // The folder that holds a link is the last to sync.
+        folders.extend(core.documents.real_folders(key)?);
     }
     // Innermost first; of one that has vanished the folder above it is in the set as well.
     for folder in folders.iter().rev().map(PathBuf::as_path).chain([root]) {

@@ -113,7 +113,22 @@ fn try_to_create(fs: &dyn Fs, names: &Names) -> Result<()> {
         // Somebody else was faster: then there is a store.
         return if read(fs, names)?.is_some() { Ok(()) } else { Err(error) };
     }
-    fs.sync_dir(names.root()).context("sync the folder", names.root())
+    sync_name(fs, names)
+}
+
+/// Makes the name of a store durable that holds nothing yet.
+///
+/// # Errors
+/// What the disk says.
+pub fn sync_name(fs: &dyn Fs, names: &Names) -> Result<()> {
+    let synced = fs.sync_dir(names.root()).context("sync the folder", names.root());
+    if synced.is_err() {
+        // The name may be clean now and lost. Made anew, the next sync is worth something.
+        let away = Names::building(names.root(), &Uuid::now_v7().simple().to_string()).home();
+        let _ = fs.rename(&names.home(), &away);
+        let _ = fs.rename(&away, &names.home());
+    }
+    synced
 }
 
 /// A folder beside, whose lock says that somebody is at work in it.
@@ -129,6 +144,8 @@ fn begin(fs: &dyn Fs, root: &Path) -> Result<(Names, Arc<dyn File>)> {
         // Cleared before it was locked.
         return Err(io::Error::from(io::ErrorKind::NotFound)).context("lock", &path);
     }
+    // Before anything else is in the folder: no power cut leaves it filled and without its lock.
+    fs.sync_dir(&names.home()).context("sync the folder", &names.home())?;
     Ok((names, lock))
 }
 
@@ -178,7 +195,7 @@ fn clear_leftovers(fs: &dyn Fs, root: &Path) -> Result<()> {
 }
 
 /// Removes an unfinished store whose lock is held; the lock last, so that whoever finds it without one
-/// finds it empty, even if this is cut.
+/// finds it empty, even if this is cut, by a power cut too.
 fn clear(fs: &dyn Fs, unfinished: &Names) -> Result<()> {
     let (home, lock) = (unfinished.home(), unfinished.commit_lock());
     for entry in fs.read_dir(&home).context("list", &home)? {
@@ -189,6 +206,7 @@ fn clear(fs: &dyn Fs, unfinished: &Names) -> Result<()> {
             fs::none_if_missing(fs.remove_file(&path)).context("remove", &path)?;
         }
     }
+    fs.sync_dir(&home).context("sync the folder", &home)?;
     fs::none_if_missing(fs.remove_file(&lock)).context("remove", &lock)?;
     fs::none_if_missing(fs.remove_dir(&home)).context("remove", &home).map(drop)
 }

@@ -83,6 +83,10 @@ pub struct Applied {
     /// anew before the next attempt, by whichever process makes it.
     #[serde(default)]
     pub suspect: bool,
+    /// A sync of a folder past `seq` failed in this page cache: names in it may be clean and lost, and
+    /// nothing makes them anew. Until the next boot or mount `applied` stays, and the journal has it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays_in: Option<String>,
 }
 
 impl Applied {
@@ -95,6 +99,7 @@ impl Applied {
             crc: (head.seq > 0).then_some(head.crc),
             time: head.time,
             suspect: false,
+            stays_in: None,
         }
     }
 }

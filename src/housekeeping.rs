@@ -104,7 +104,7 @@ pub fn sync_cursors(core: &Core) -> Result<()> {
         let mut guard = cursor.lock().unwrap_or_else(PoisonError::into_inner);
         let synced = if is_left { guard.sync_as_is() } else { guard.sync() };
         drop(guard);
-        if !is_left {
+        if !is_left || synced.is_err() {
             keep.push(cursor);
         }
         result = result.and(synced);

@@ -5,6 +5,7 @@
 
 use crate::core::Core;
 use crate::crc::Crc;
+use crate::creation;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, Lock, Mode, Open};
 use crate::head::{Applied, Head};
@@ -73,9 +74,11 @@ fn check_locks(core: &Core) -> Result<()> {
 fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
     let span = tracing::debug_span!("recover", root = %core.names.root().display());
     let _entered = span.enter();
-    // Whoever made the store may have died before its name was durable.
-    let root = core.names.root();
-    core.fs.sync_dir(root).context("sync the folder", root)?;
+    if Segments::list(&*core.fs, &core.names)?.newest().is_none() {
+        // Whoever made the store may have died before its name was durable. Later the root is synced by
+        // checkpoints alone: names of documents are in it, and a sync of them that fails has to be noted.
+        creation::sync_name(&*core.fs, &core.names)?;
+    }
     make_missing_folders(core)?;
     place::clear_leftovers(&core.documents)?;
     let head = locked.find_head()?.filter(|head| head.identity == core.identity);

@@ -58,7 +58,8 @@ struct Versions {
 pub enum Same {
     /// Leave it.
     Leave,
-    /// Write it anew: a sync of it failed, so its clean pages prove nothing.
+    /// Write it anew: a sync of it failed, or may have, so its clean pages prove nothing. What is not as it
+    /// should be is an edit by hand, and is left.
     Rewrite,
 }
 
@@ -132,6 +133,9 @@ impl Versions {
         let wanted = content.as_ref().map(|content| content.file.as_slice());
         let is_there = found.as_ref().map(|found| found.bytes.as_slice());
         if is_there == wanted && (same == Same::Leave || wanted.is_none()) {
+            return Ok(());
+        }
+        if is_there != wanted && same == Same::Rewrite {
             return Ok(());
         }
         if let Some(found) = &found

@@ -210,9 +210,13 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     /// Syncs what stands in the file, whoever wrote it, and writes nothing.
     ///
     /// # Errors
-    /// What the disk says.
+    /// What the disk says; and that an earlier sync failed, for then this one would prove nothing.
     pub fn sync_as_is(&self) -> Result<()> {
         if self.dirty {
+            if self.suspect {
+                let failed = std::io::Error::other("an earlier sync failed");
+                return Err(failed).context("sync", &self.register.path);
+            }
             self.register.file.sync_data().context("sync", &self.register.path)?;
         }
         Ok(())

@@ -167,6 +167,8 @@ impl Verify<'_> {
             let start = Place { segment: first, offset: 0 };
             let expected = Expected { seq: first, prev };
             let core = self.core;
+            // What was before it is dropped, and nothing need have come since.
+            self.seq = self.seq.max(first - 1);
             let found = scan(&*core.fs, &core.names, start, expected, &mut |record, line| {
                 if head.is_some_and(|head| head.seq == line.seq) {
                     head_line = Some(line);

@@ -1,30 +1,46 @@
 //! What a workload tried, and what it was told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
-use docbox::{Error, Event, Position, Result, Store, Transaction};
+use docbox::{Commit, Error, Event, Position, Result, Store, Transaction, layout};
 
-/// Everything that a workload tried, in order. Each transaction emits one event of a type of its own, by
+use crate::support::sim::{Disk, ROOT};
+
+/// Everything that a workload tried, in order. Each transaction emits events of a type of its own, by
 /// which the journal tells whether it is there.
 #[derive(Debug, Default)]
 pub struct History(Mutex<Known>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Known {
     pub attempts: Vec<Attempt>,
     /// Of each subscription, the events that it was given, by position.
     pub delivered: BTreeMap<String, BTreeMap<Position, String>>,
     /// Of each subscription, the events that it acked, by type.
     pub acked: BTreeMap<String, Vec<String>>,
+    /// Of each subscription, the events that it acked and that only a power cut brings again; whether not
+    /// even that.
+    pub settled: BTreeMap<String, BTreeMap<Position, Durable>>,
+    /// The transactions of which somebody saw an event or a document in its place.
+    pub seen: BTreeSet<String>,
 }
+
+/// Whether a power cut may undo it.
+pub type Durable = bool;
 
 /// One transaction.
 #[derive(Clone, Debug)]
 pub struct Attempt {
+    /// Its place in the history.
+    pub index: usize,
+    /// The type of its events.
     pub kind: String,
-    /// `None` deletes.
+    pub events: usize,
+    /// `None` deletes. The last write of a key counts.
     pub writes: Vec<(String, Option<String>)>,
+    /// The event that it settles, and whose.
+    pub settles: Option<(String, Position)>,
     pub outcome: Outcome,
 }
 
@@ -36,7 +52,57 @@ pub enum Outcome {
     Committed(u64),
     /// It will never appear.
     Refused,
-    InDoubt,
+    /// It is, or may be, in the journal as this commit.
+    InDoubt(u64),
+}
+
+/// Documents and their texts; `None` deletes. A text is made unlike all others, but for one that begins
+/// with `=`; `large` is more than a page.
+pub type Writes<'a> = &'a [(&'a str, Option<&'a str>)];
+
+impl Attempt {
+    fn new(index: usize, writes: Writes<'_>) -> Self {
+        let kind = format!("T{index}");
+        let json = |text: &str| match text.strip_prefix('=') {
+            Some(text) => format!("\"{text}\""),
+            None if text == "large" => format!("\"{text} of {kind} {}\"", "x".repeat(5000)),
+            None => format!("\"{text} of {kind}\""),
+        };
+        let owned = writes.iter().map(|(key, text)| ((*key).to_owned(), text.map(json))).collect();
+        Self { index, events: 1, writes: owned, settles: None, outcome: Outcome::Nothing, kind }
+    }
+
+    /// Its events, and its writes.
+    pub fn transaction(&self) -> Result<Transaction> {
+        let mut transaction = Transaction::new();
+        for _ in 0..self.events {
+            transaction = transaction.emit(Event::bare(&*self.kind));
+        }
+        for (key, text) in &self.writes {
+            transaction = match text {
+                Some(text) => transaction.put_json(key, text)?,
+                None => transaction.remove(key)?,
+            };
+        }
+        Ok(transaction)
+    }
+}
+
+impl Outcome {
+    fn of(result: &Result<Commit>) -> Self {
+        match result {
+            Ok(commit) => Self::Committed(commit.seq()),
+            // Of a dead process nobody hears anything.
+            Err(error) if is_dead(error) => Self::Nothing,
+            Err(Error::InDoubt { seq, .. }) => Self::InDoubt(*seq),
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+/// Whether the process died of it.
+pub fn is_dead(error: &Error) -> bool {
+    error.to_string().contains("process is dead")
 }
 
 impl History {
@@ -44,35 +110,39 @@ impl History {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Commits documents and an event, and notes what comes of it.
-    pub fn commit(&self, store: &Store, writes: &[(&str, Option<&str>)]) -> Result<u64> {
+    /// The same so far; what comes is another history.
+    pub fn fork(&self) -> Self {
+        Self(Mutex::new(self.known().clone()))
+    }
+
+    /// Notes what is about to be tried.
+    pub fn begin(&self, writes: Writes<'_>, change: impl FnOnce(&mut Attempt)) -> Attempt {
         let mut known = self.known();
-        let index = known.attempts.len();
-        let kind = format!("T{index}");
-        let owned: Vec<_> = writes
-            .iter()
-            .map(|(key, text)| {
-                ((*key).to_owned(), text.map(|text| format!("\"{text} of {kind}\"")))
-            })
-            .collect();
-        let mut transaction = Transaction::new().emit(Event::bare(&*kind));
-        for (key, text) in &owned {
-            transaction = match text {
-                Some(text) => transaction.put_json(key, text)?,
-                None => transaction.remove(key)?,
-            };
-        }
-        known.attempts.push(Attempt { kind, writes: owned, outcome: Outcome::Nothing });
-        drop(known);
-        let result = store.commit(transaction);
-        self.known().attempts[index].outcome = match &result {
-            Ok(commit) => Outcome::Committed(commit.seq()),
-            Err(Error::InDoubt { .. }) => Outcome::InDoubt,
-            // Of a dead process nobody hears anything.
-            Err(error) if error.to_string().contains("process is dead") => Outcome::Nothing,
-            Err(_) => Outcome::Refused,
-        };
+        let mut attempt = Attempt::new(known.attempts.len(), writes);
+        change(&mut attempt);
+        known.attempts.push(attempt.clone());
+        attempt
+    }
+
+    /// Notes what came of it.
+    pub fn end(&self, attempt: &Attempt, result: &Result<Commit>) {
+        self.known().attempts[attempt.index].outcome = Outcome::of(result);
+    }
+
+    /// Commits documents and an event, and notes what comes of it.
+    pub fn commit(&self, store: &Store, writes: Writes<'_>) -> Result<u64> {
+        let attempt = self.begin(writes, |_| {});
+        let result = store.commit(attempt.transaction()?);
+        self.end(&attempt, &result);
         result.map(|commit| commit.seq())
+    }
+
+    /// The documents of the last that was tried, if it is a commit.
+    pub fn last_commit(&self) -> Vec<(String, Option<String>)> {
+        let known = self.known();
+        let last = known.attempts.last();
+        last.filter(|last| matches!(last.outcome, Outcome::Committed(_)))
+            .map_or_else(Vec::new, |last| last.writes.clone())
     }
 
     /// Takes what a subscription gives up to the head, and acks it.
@@ -80,12 +150,69 @@ impl History {
         let mut subscription = store.subscribe(name).from(docbox::Start::Beginning).open()?;
         for delivery in subscription.catch_up() {
             let delivery = delivery?;
+            let position = self.note_delivery(name, &delivery);
             let kind = delivery.event().kind().to_owned();
-            let position = delivery.event().position();
-            self.known().delivered.entry(name.into()).or_default().insert(position, kind.clone());
             delivery.ack()?;
-            self.known().acked.entry(name.into()).or_default().push(kind);
+            self.note_ack(name, position, kind);
         }
         Ok(())
+    }
+
+    /// An event was handed over.
+    pub fn note_delivery(&self, name: &str, delivery: &docbox::Delivery) -> Position {
+        let (position, kind) = (delivery.event().position(), delivery.event().kind().to_owned());
+        let mut known = self.known();
+        known.delivered.entry(name.into()).or_default().insert(position, kind);
+        position
+    }
+
+    /// An event is settled as far as its consumer was told.
+    pub fn note_ack(&self, name: &str, position: Position, kind: String) {
+        let mut known = self.known();
+        known.acked.entry(name.into()).or_default().push(kind);
+        known.settled.entry(name.into()).or_default().insert(position, false);
+    }
+
+    /// What was acked is durable: not even a power cut brings it again.
+    pub fn note_synced(&self, name: &str) {
+        for durable in self.known().settled.entry(name.into()).or_default().values_mut() {
+            *durable = true;
+        }
+    }
+
+    /// A subscription goes back: whatever was settled may come again.
+    pub fn note_reset(&self, name: &str) {
+        self.known().settled.remove(name);
+    }
+
+    /// Only what is durable is settled for sure.
+    pub fn note_power_cut(&self) {
+        for settled in self.known().settled.values_mut() {
+            settled.retain(|_, durable| *durable);
+        }
+    }
+
+    /// What anybody may have seen by now: the documents in their places.
+    pub fn note_documents(&self, disk: &Disk) {
+        let known = &mut *self.known();
+        for attempt in &known.attempts {
+            let own = |text: &&String| text.contains(&format!(" of {}", attempt.kind));
+            let in_place = attempt.writes.iter().any(|(key, text)| {
+                text.as_ref().filter(own).is_some_and(|text| {
+                    disk.read(format!("{ROOT}/{key}.json")) == Some(layout::pretty(text))
+                })
+            });
+            if in_place {
+                known.seen.insert(attempt.kind.clone());
+            }
+        }
+    }
+
+    /// What anybody may have read by now: the events up to the head.
+    pub fn note_events(&self, store: &Store) {
+        let Ok(events) = store.events(docbox::Start::Beginning) else { return };
+        for event in events.map_while(Result::ok) {
+            self.known().seen.insert(event.kind().to_owned());
+        }
     }
 }

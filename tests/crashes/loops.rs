@@ -1,185 +1,61 @@
-//! The loops: crash at the k-th call, fail the k-th, fail from the k-th on, for every k.
+//! The loops: crash at every call, fail every call, in every workload, and hold what is left against what
+//! was promised.
 //!
-//! `DOCBOX_STATES=n` sets how many crash states are looked at, about; a failure prints what to set to see
-//! it again alone.
+//! A crash state is an image of the disk, different from every other that was looked at for the same
+//! call of the same workload, that is opened and held against what its processes had been told.
+//! `DOCBOX_STATES=n` sets how many there are in all loops together. `DOCBOX_SEED=s` begins with other
+//! dice. A failure prints what to set in `DOCBOX_ONLY` to see that one state again, alone.
 
-use std::cmp::Ordering;
-use std::env;
-use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+mod case;
+mod faults;
+mod plan;
+mod scene;
+mod throws;
 
-use crate::history::History;
-use crate::oracle::{check, disk, empty_disk, open};
-use crate::support::sim::{Answer, Call, Disk, Op};
-use crate::workloads::{ALL, Workload};
+use case::Kind;
+use faults::{Fault, Span};
+use plan::{look_at_all, look_at_some};
 
-/// How many crash states a default run looks at, in each loop.
-const STATES: u64 = 6_000;
-
-fn states() -> u64 {
-    env::var("DOCBOX_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(STATES)
-}
-
-/// What a workload begins with.
-fn base(name: &str) -> Disk {
-    if name == "creation" { empty_disk() } else { disk() }
-}
-
-/// The calls of a workload that change anything: a crash before another one is a crash before the next
-/// of these.
-fn calls(name: &str, workload: Workload) -> Vec<(u64, Call)> {
-    let disk = base(name);
-    workload(&disk, &History::default()).expect("a workload without faults");
-    let trace = disk.trace();
-    (0..).zip(trace).filter(|(_, call)| call.op.changes()).collect()
-}
-
-/// Runs a workload with a hook, on a new disk.
-fn run(
-    name: &str,
-    workload: Workload,
-    hook: impl Fn(u64, &Call) -> Answer + Send + Sync + 'static,
-) -> (Disk, History) {
-    let disk = base(name);
-    let history = History::default();
-    disk.hook(hook);
-    let _ = workload(&disk, &history);
-    disk.unhook();
-    (disk, history)
-}
-
-/// Says where it was when `look` fails.
-fn at(place: &str, look: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(look)) {
-        eprintln!("failed: {place}");
-        resume_unwind(panic);
-    }
-}
-
-/// A crash at every call, by kill and by power cut with many dice.
+/// Everything dies at once before a call, then the power fails, or not.
 #[test]
 fn a_crash_at_any_call_breaks_no_promise() {
-    for (name, workload) in ALL {
-        let calls = calls(name, workload);
-        let dice = (states() / ALL.len() as u64 / calls.len() as u64).max(2);
-        for (k, call) in calls {
-            let (crashed, history) = run(name, workload, crate::support::sim::crash_at(k));
-            at(&format!("{name}, killed at call {k} ({call})"), || {
-                check(&crashed.fork(), &history);
-            });
-            for seed in 0..dice {
-                let disk = crashed.fork();
-                disk.power_cut(seed);
-                at(&format!("{name}, power cut at call {k} ({call}), seed {seed}"), || {
-                    check(&disk, &history);
-                });
-            }
-        }
-    }
+    look_at_all(50, &[Kind::Cut]);
+}
+
+/// One process dies before a call, and the others live on; at last the power fails, or not.
+#[test]
+fn a_process_that_dies_at_any_call_breaks_no_promise_of_another() {
+    look_at_all(10, &[Kind::Kill]);
 }
 
 /// A kill in the middle of a write: a part of it is in the page cache.
 #[test]
 fn a_write_that_is_cut_by_a_kill_breaks_no_promise() {
-    for (name, workload) in ALL {
-        let writes = calls(name, workload).into_iter().filter(|(_, call)| call.op == Op::WriteAt);
-        for (k, call) in writes {
-            let len = usize::try_from(call.len).expect("small");
-            for part in [1, len / 2, len - 1] {
-                let process = call.process;
-                let (crashed, history) =
-                    run(name, workload, move |index, call| match index.cmp(&k) {
-                        Ordering::Equal => Answer::Short(part),
-                        Ordering::Greater if call.process == process => Answer::Crash,
-                        Ordering::Less | Ordering::Greater => Answer::Go,
-                    });
-                at(&format!("{name}, {part} bytes of call {k} ({call}), killed"), || {
-                    check(&crashed.fork(), &history);
-                });
-                let disk = crashed.fork();
-                disk.power_cut(k);
-                at(&format!("{name}, {part} bytes of call {k} ({call}), power cut"), || {
-                    check(&disk, &history);
-                });
-            }
-        }
-    }
+    look_at_all(4, &[Kind::Part]);
 }
 
-/// A crash within the recovery after a crash, for a sample of pairs.
+/// A crash within the life after a crash: recovery, delivery, commits, and the crash after that.
 #[test]
 fn a_crash_within_recovery_breaks_no_promise() {
-    for (name, workload) in ALL {
-        let calls = calls(name, workload);
-        let pairs = (states() / ALL.len() as u64).max(2);
-        for pair in 0..pairs {
-            // A fixed stride over both: the same pairs each time.
-            let (k, call) = &calls[usize::try_from(pair * 7919).expect("small") % calls.len()];
-            let (crashed, history) = run(name, workload, crate::support::sim::crash_at(*k));
-            let cut = pair % 4 != 0;
-            let disk = crashed.fork();
-            if cut {
-                disk.power_cut(pair);
-            }
-            let second = pair * 31 % 97;
-            disk.hook(crate::support::sim::crash_at(second));
-            let _ = open(&disk.process());
-            disk.unhook();
-            let disk = disk.fork();
-            if pair % 3 != 0 {
-                disk.power_cut(pair + 1);
-            }
-            at(
-                &format!("{name}, crash at call {k} ({call}), pair {pair}, then at {second}"),
-                || {
-                    check(&disk, &history);
-                },
-            );
-        }
-    }
+    look_at_some(14, Kind::Again);
 }
 
-/// Each call fails once; the program goes on or ends, and then there may be a power cut.
+/// Each call fails once, in every way in which it can; the program goes on.
 #[test]
 fn a_call_that_fails_once_breaks_no_promise() {
-    for (name, workload) in ALL {
-        for (k, call) in calls(name, workload) {
-            for (kind, error) in [("EIO", 5), ("ENOSPC", 28)] {
-                let (failed, history) = run(name, workload, move |index, _| {
-                    if index == k { Answer::FailOs(error) } else { Answer::Go }
-                });
-                at(&format!("{name}, {kind} at call {k} ({call})"), || {
-                    check(&failed.fork(), &history);
-                });
-                for seed in 0..2 {
-                    let disk = failed.fork();
-                    disk.power_cut(seed);
-                    at(&format!("{name}, {kind} at call {k} ({call}), power cut {seed}"), || {
-                        check(&disk, &history);
-                    });
-                }
-            }
-        }
-    }
+    look_at_all(12, &Fault::ALL.map(|fault| Kind::Fails(fault, Span::Once)));
 }
 
-/// Everything fails from a call on, until the disk is well again.
+/// Calls fail from one on, for a while or until the disk is well again.
 #[test]
 fn calls_that_fail_from_somewhere_on_break_no_promise() {
-    for (name, workload) in ALL {
-        for (k, call) in calls(name, workload) {
-            let (failed, history) = run(name, workload, move |index, call| {
-                let fails = index >= k && !matches!(call.op, Op::Unlock);
-                if fails { Answer::Fail(ErrorKind::StorageFull) } else { Answer::Go }
-            });
-            at(&format!("{name}, failing from call {k} ({call})"), || {
-                check(&failed.fork(), &history);
-            });
-            let disk = failed.fork();
-            disk.power_cut(k);
-            at(&format!("{name}, failing from call {k} ({call}), power cut"), || {
-                check(&disk, &history);
-            });
-        }
-    }
+    let lasting = Fault::LASTING.map(|fault| Kind::Fails(fault, Span::On));
+    let passing = Fault::LASTING.map(|fault| Kind::Fails(fault, Span::While));
+    look_at_all(6, &[lasting, passing].concat());
+}
+
+/// A call fails, and some calls later comes the crash.
+#[test]
+fn a_crash_soon_after_a_fault_breaks_no_promise() {
+    look_at_some(4, Kind::Ill);
 }

@@ -4,8 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beginnings;
 mod history;
 mod loops;
 mod oracle;
+mod session;
 mod stories;
 mod workloads;

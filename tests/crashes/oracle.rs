@@ -1,15 +1,19 @@
 //! What must hold after any crash and any fault.
 
+mod deliveries;
+mod documents;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use docbox::{Limits, Sizes, Start, Store, Transaction, layout};
+use docbox::{Limits, Sizes, Start, Store, Transaction};
 
+use crate::beginnings::{self, check_own_files};
 use crate::history::{Attempt, History, Known, Outcome};
-use crate::support::sim::{Disk, ROOT, SimFs};
+use crate::support::sim::{Disk, ROOT, SimFs, Survival};
 
-/// A file of the user's own, which nobody may touch.
-pub const NOTES: (&str, &str) = ("/s/notes.txt", "mine");
+/// What the oracle itself commits.
+const AFTER: &str = "after/the crash";
 
 /// Small files, so that few commits meet everything: segments change, fill is extended.
 pub fn limits() -> Limits {
@@ -26,56 +30,96 @@ pub fn open(process: &Arc<SimFs>) -> docbox::Result<Store> {
     Store::options().disk(disk).limits(limits()).housekeeping(false).open(ROOT)
 }
 
-/// A disk with a file of the user's own.
-pub fn empty_disk() -> Disk {
-    let disk = Disk::new();
-    disk.write(NOTES.0, NOTES.1);
-    disk.settle();
-    disk.fork()
-}
-
-/// A disk with an empty store and a file of the user's own, all of it durable.
+/// A disk with an empty store and files of the user's own, all of it durable.
 pub fn disk() -> Disk {
-    let disk = empty_disk();
-    open(&disk.process()).and_then(|store| store.close()).expect("a store is made");
-    disk.settle();
-    disk.fork()
+    beginnings::new_store().0
 }
 
-/// Opens the store on a disk after a crash, and holds everything against what the workload was told.
+/// A disk with files of the user's own.
+pub fn empty_disk() -> Disk {
+    beginnings::empty().0
+}
+
+/// Opens the store on a disk after a crash, which may have been a power cut, and holds everything against
+/// what the workload was told.
 pub fn check(disk: &Disk, history: &History) {
-    let process = disk.process();
-    let store = open(&process).unwrap_or_else(|error| panic!("the store opens: {error}"));
-    let report = store.verify().expect("verify reads");
-    assert!(report.is_clean(), "verify is clean: {:#?}", report.findings);
+    let history = history.fork();
+    history.note_power_cut();
+    check_all(disk, &history);
+}
+
+/// The same; every power cut is noted in the history.
+pub fn check_all(disk: &Disk, history: &History) {
+    let store = open(&disk.process()).unwrap_or_else(|error| panic!("the store opens: {error}"));
     let known = history.known();
-    let committed = surviving(&store, &known);
-    check_documents(&store, &known, &committed);
-    check_deliveries(&store, &known, &committed);
-    assert_eq!(disk.read(NOTES.0).as_deref(), Some(NOTES.1.as_bytes()), "the user's own file");
+    let committed = check_store(disk, &store, &known);
+    deliveries::check(&store, &known, &committed);
     let next = store
-        .commit(Transaction::new().put("after/the crash", &1).expect("a transaction"))
+        .commit(Transaction::new().put(AFTER, &1).expect("a transaction"))
         .unwrap_or_else(|error| panic!("the store goes on: {error}"));
     let expected = committed.keys().next_back().map_or(1, |last| last + 1);
     assert_eq!(next.seq(), expected, "the sequence has no gap");
-    drop(known);
+    check_own_files(disk, |key| key == AFTER || is_document(&known, key));
     store.close().expect("the store closes");
+}
+
+/// What was checked on a disk stays so, whatever is lost in one more power cut; and nothing that was
+/// settled comes again, for the store was closed.
+pub fn check_again(disk: &Disk, history: &History) {
+    let disk = disk.fork();
+    disk.power_cut_with(Survival::NOTHING);
+    let store = open(&disk.process()).unwrap_or_else(|error| panic!("the store opens: {error}"));
+    assert!(store.get::<u32>(AFTER).expect("it reads").is_some(), "the last commit is lost");
+    let known = history.known();
+    check_store(&disk, &store, &known);
+    for name in known.delivered.keys() {
+        let again = deliveries::take(&store, name);
+        assert!(again.is_empty(), "{name} settled {again:?} before the store was closed");
+    }
+}
+
+/// Everything but the deliveries; the commits that are there.
+fn check_store<'a>(disk: &Disk, store: &Store, known: &'a Known) -> BTreeMap<u64, &'a Attempt> {
+    let report = store.verify().expect("verify reads");
+    assert!(report.is_clean(), "verify is clean: {:#?}", report.findings);
+    let committed = surviving(store, known);
+    for kind in &known.seen {
+        let survives = committed.values().any(|attempt| attempt.kind == *kind);
+        assert!(survives, "{kind} was seen, and did not survive");
+    }
+    documents::check(store, known, &committed);
+    check_own_files(disk, |key| key == AFTER || is_document(known, key));
+    committed
+}
+
+fn is_document(known: &Known, key: &str) -> bool {
+    known.attempts.iter().flat_map(|attempt| &attempt.writes).any(|(other, _)| other == key)
 }
 
 /// The commits that are there: by their place, the attempts that they are. Those whose segments were
 /// dropped are taken from what was acknowledged.
 fn surviving<'a>(store: &Store, known: &'a Known) -> BTreeMap<u64, &'a Attempt> {
     let mut found = BTreeMap::new();
+    let mut events = BTreeMap::<u64, usize>::new();
     for event in store.events(Start::Beginning).expect("events") {
         let event = event.expect("every line up to the head is served");
         let attempt = known.attempts.iter().find(|attempt| attempt.kind == event.kind());
         let attempt = attempt.unwrap_or_else(|| panic!("nobody committed {}", event.kind()));
-        let before = found.insert(event.position().seq, attempt);
-        assert!(before.is_none(), "commit {} is there twice", event.position().seq);
+        let (seq, idx) = (event.position().seq, event.position().idx as usize);
+        let count = events.entry(seq).or_default();
+        assert_eq!(idx, *count, "the events of commit {seq} are in order");
+        *count += 1;
+        let before = found.insert(seq, attempt);
+        assert!(before.is_none_or(|before| before.kind == attempt.kind), "commit {seq} is mixed");
+    }
+    for (seq, attempt) in &found {
+        assert_eq!(events[seq], attempt.events, "commit {seq} is there whole");
     }
     let oldest = found.keys().next().copied().unwrap_or(u64::MAX);
     for attempt in &known.attempts {
-        let there = found.iter().find(|(_, other)| other.kind == attempt.kind).map(|(seq, _)| *seq);
+        let mut there = found.iter().filter(|(_, other)| other.kind == attempt.kind);
+        let (there, twice) = (there.next().map(|(seq, _)| *seq), there.next());
+        assert!(twice.is_none(), "{} is there twice", attempt.kind);
         match attempt.outcome {
             Outcome::Committed(seq) if seq < oldest && there.is_none() => {
                 found.insert(seq, attempt);
@@ -84,52 +128,32 @@ fn surviving<'a>(store: &Store, known: &'a Known) -> BTreeMap<u64, &'a Attempt> 
                 assert_eq!(there, Some(seq), "{} was acknowledged", attempt.kind);
             }
             Outcome::Refused => assert_eq!(there, None, "{} was refused", attempt.kind),
-            Outcome::Nothing | Outcome::InDoubt => {}
+            Outcome::Nothing | Outcome::InDoubt(_) => {}
         }
     }
+    fill_in(&mut found, known, if oldest == u64::MAX { 1 } else { oldest });
     for (place, seq) in found.keys().enumerate() {
         assert_eq!(place as u64 + 1, *seq, "the sequence has no gap");
     }
     found
 }
 
-fn check_documents(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) {
-    let mut model: BTreeMap<&str, Option<&str>> = BTreeMap::new();
-    for (key, _) in known.attempts.iter().flat_map(|attempt| &attempt.writes) {
-        model.insert(key, None);
-    }
-    for (key, text) in committed.values().flat_map(|attempt| &attempt.writes) {
-        model.insert(key, text.as_deref());
-    }
-    for (key, text) in model {
-        let found = store.get_bytes(key).expect("a document is read");
-        assert_eq!(found, text.map(layout::pretty), "document {key}");
-    }
-}
-
-fn check_deliveries(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) {
-    for (name, delivered) in &known.delivered {
-        for (position, kind) in delivered {
-            let survives =
-                committed.get(&position.seq).is_some_and(|attempt| attempt.kind == *kind);
-            assert!(survives, "{name} was given {kind} at {position}, which did not survive");
+/// Of the commits that were dropped with their segments, those of which nobody heard that they are
+/// commits. They were tried in the order in which they are commits.
+fn fill_in<'a>(found: &mut BTreeMap<u64, &'a Attempt>, known: &'a Known, oldest: u64) {
+    for seq in 1..oldest {
+        if found.contains_key(&seq) {
+            continue;
         }
-        let mut subscription = store
-            .subscribe(name)
-            .from(Start::Beginning)
-            .open()
-            .unwrap_or_else(|error| panic!("{name} goes on: {error}"));
-        let mut seen: Vec<u64> = Vec::new();
-        for delivery in subscription.catch_up() {
-            let delivery = delivery.unwrap_or_else(|error| panic!("{name} goes on: {error}"));
-            seen.push(delivery.event().position().seq);
-            delivery.ack().expect("an ack");
-        }
-        let sorted = seen.windows(2).all(|pair| pair[0] < pair[1]);
-        assert!(sorted, "{name} gets events in order: {seen:?}");
-        for (seq, attempt) in committed {
-            let got = seen.contains(seq) || delivered.values().any(|kind| *kind == attempt.kind);
-            assert!(got, "{name} never got {} (commit {seq})", attempt.kind);
+        let after = seq.checked_sub(1).and_then(|before| found.get(&before));
+        let first = after.map_or(0, |before| before.index + 1);
+        let candidate = known.attempts[first..].iter().find(|attempt| match attempt.outcome {
+            Outcome::Nothing => true,
+            Outcome::InDoubt(in_doubt) => in_doubt == seq,
+            Outcome::Committed(_) | Outcome::Refused => false,
+        });
+        if let Some(candidate) = candidate {
+            found.insert(seq, candidate);
         }
     }
 }

@@ -1,95 +1,61 @@
-//! Workloads that together use every verb. Each stops at the first error: its process is dead, or ill.
+//! Workloads that together use every verb. A step that fails is noted, and the program goes on; a
+//! workload ends when its process dies.
+
+mod delivery;
+mod documents;
+mod journal;
+mod opening;
+mod processes;
+
+pub use opening::second_life;
 
 use docbox::Result;
 
+use crate::beginnings::{self, Beginning};
 use crate::history::History;
-use crate::oracle::open;
 use crate::support::sim::Disk;
 
-/// A workload: what some processes do on a disk.
-pub type Workload = fn(&Disk, &History) -> Result<()>;
+/// What some processes do on a disk.
+#[derive(Clone, Copy)]
+pub struct Workload {
+    pub name: &'static str,
+    pub beginning: fn() -> Beginning,
+    pub steps: fn(&Disk, &History) -> Result<()>,
+}
 
-/// All of them, by name.
-pub const ALL: [(&str, Workload); 6] = [
-    ("creation", creation),
-    ("documents", documents),
-    ("segments", segments),
-    ("checkpoints", checkpoints),
-    ("deliveries", deliveries),
-    ("two processes", two_processes),
+const fn workload(
+    name: &'static str,
+    beginning: fn() -> Beginning,
+    steps: fn(&Disk, &History) -> Result<()>,
+) -> Workload {
+    Workload { name, beginning, steps }
+}
+
+/// All of them.
+pub const ALL: &[Workload] = &[
+    workload("creation", beginnings::empty, documents::creation),
+    workload("documents", beginnings::new_store, documents::changes),
+    workload("conditions", beginnings::used, documents::conditions),
+    workload("groups", beginnings::used, documents::groups),
+    workload("large", beginnings::used, documents::large),
+    workload("segments", beginnings::new_store, journal::segments),
+    workload("checkpoints", beginnings::used, journal::checkpoints),
+    workload("retention", beginnings::used, journal::retention),
+    workload("acks", beginnings::used, delivery::acks),
+    workload("nacks", beginnings::used, delivery::nacks),
+    workload("resets", beginnings::used, delivery::resets),
+    workload("settling", beginnings::used, delivery::settling),
+    workload("two-writers", beginnings::new_store, processes::two_writers),
+    workload("two-makers", beginnings::empty, processes::two_makers),
+    workload("take-over", beginnings::used, processes::take_over),
+    workload("reader", beginnings::used, processes::reader),
+    workload("roll-forward", beginnings::before_putting_in_place, second_life),
+    workload("roll-forward-half", beginnings::half_in_place, second_life),
+    workload("roll-forward-head", beginnings::before_the_head, second_life),
+    workload("unsynced-line", beginnings::before_the_sync, second_life),
+    workload("cut-line", beginnings::line_cut_by_a_kill, second_life),
+    workload("torn-line", beginnings::line_torn_by_a_power_cut, second_life),
+    workload("left-open", beginnings::left_open, second_life),
+    workload("redo", beginnings::redo_of_all, second_life),
+    workload("redo-some", beginnings::redo_of_some, second_life),
 ];
-
-/// A store is made, and used at once.
-fn creation(disk: &Disk, history: &History) -> Result<()> {
-    let store = open(&disk.process())?;
-    history.commit(&store, &[("agents/a", Some("one"))])?;
-    history.commit(&store, &[("agents/b", Some("one"))])?;
-    store.close()
-}
-
-/// Creates, several documents in one commit, replacements, deletions, writes that change nothing.
-fn documents(disk: &Disk, history: &History) -> Result<()> {
-    let store = open(&disk.process())?;
-    history.commit(&store, &[("agents/a", Some("one"))])?;
-    history.commit(&store, &[("agents/a", Some("two")), ("agents/b", Some("one"))])?;
-    history.commit(&store, &[("projects/p1/agents/7c", Some("deep")), ("agents/a", None)])?;
-    history.commit(&store, &[])?;
-    history.commit(&store, &[("agents/a", Some("again")), ("agents/b", None)])?;
-    store.close()
-}
-
-/// Enough to begin new segments.
-fn segments(disk: &Disk, history: &History) -> Result<()> {
-    let store = open(&disk.process())?;
-    for text in ["one", "two", "three", "four", "five", "six", "seven"] {
-        history.commit(&store, &[("agents/a", Some(text)), ("agents/b", Some(text))])?;
-    }
-    Ok(())
-}
-
-/// `applied` moves in between, and segments are dropped.
-fn checkpoints(disk: &Disk, history: &History) -> Result<()> {
-    let store = open(&disk.process())?;
-    history.deliver(&store, "ui")?;
-    for round in 0..3 {
-        history.commit(&store, &[("agents/a", Some("one")), ("x/y/z", Some("deep"))])?;
-        history.commit(&store, &[("agents/a", (round != 1).then_some("two"))])?;
-        store.checkpoint()?;
-        history.deliver(&store, "ui")?;
-        history.commit(&store, &[("agents/c", Some("three"))])?;
-        store.retain()?;
-    }
-    Ok(())
-}
-
-/// Two subscriptions, of which one is closed and opened again.
-fn deliveries(disk: &Disk, history: &History) -> Result<()> {
-    let store = open(&disk.process())?;
-    history.commit(&store, &[("agents/a", Some("one"))])?;
-    history.deliver(&store, "ui")?;
-    history.commit(&store, &[("agents/a", Some("two"))])?;
-    history.deliver(&store, "ui")?;
-    history.deliver(&store, "parents")?;
-    history.commit(&store, &[("agents/b", Some("one"))])?;
-    history.commit(&store, &[])?;
-    history.deliver(&store, "ui")?;
-    history.deliver(&store, "parents")?;
-    store.close()
-}
-
-/// Two processes that write in turn; the second lives on when the first dies.
-fn two_processes(disk: &Disk, history: &History) -> Result<()> {
-    let first = disk.process();
-    let second = disk.process();
-    let one = open(&first);
-    let two = open(&second)?;
-    for text in ["one", "two", "three", "four"] {
-        if let Ok(one) = &one {
-            let _ = history.commit(one, &[("agents/a", Some(text))]);
-        }
-        history.commit(&two, &[("agents/a", Some(text)), ("agents/b", Some(text))])?;
-        history.deliver(&two, "ui")?;
-    }
-    two.checkpoint()?;
-    Ok(())
-}

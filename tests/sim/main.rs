@@ -5,6 +5,7 @@ mod support;
 
 mod bytes;
 mod calls;
+mod exchanges;
 mod failed_sync;
 mod hook;
 mod lengths;

@@ -1,11 +1,11 @@
 //! What survives a power cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::content::{CELL, Content, Unsynced, holds};
 use super::dice::Dice;
-use super::edits::{Edits, Inode};
+use super::edits::{Edits, Inode, Rename};
 use super::image::{Image, PAGE, Page, bytes};
 
 /// What becomes of one sort of thing that is not durable.
@@ -65,30 +65,77 @@ impl Mood {
 /// Which of the edits survive, in their order.
 pub fn surviving_edits(edits: &Edits, fate: Fate, dice: &mut Dice) -> Vec<bool> {
     let mood = Mood::of(fate, dice);
-    // Of each inode the rename from which on nothing is certain; none when all survive whole.
-    let mut renames = BTreeMap::<Inode, Vec<u64>>::new();
-    for rename in edits.iter().filter_map(|edit| edit.rename) {
-        let ids = renames.entry(rename.inode).or_default();
-        if ids.last() != Some(&rename.id) {
-            ids.push(rename.id);
-        }
-    }
-    let limits: BTreeMap<Inode, Option<u64>> = renames
-        .into_iter()
-        .map(|(inode, ids)| (inode, ids.get(dice.below(ids.len() + 1)).copied()))
-        .collect();
+    let mut renames = Renames::new(edits, dice);
     edits
         .iter()
         .map(|edit| match (mood, edit.rename) {
             (Mood::Lose, _) => false,
             (Mood::Keep, _) => true,
             (Mood::Mix, None) => dice.heads(),
-            (Mood::Mix, Some(rename)) => match limits[&rename.inode] {
-                Some(limit) if rename.id == limit => !rename.whole && dice.heads(),
-                limit => limit.is_none_or(|limit| rename.id < limit),
+            (Mood::Mix, Some(rename)) => match renames.part(rename) {
+                Part::Whole => true,
+                Part::Some => dice.heads(),
+                Part::None => false,
             },
         })
         .collect()
+}
+
+/// How much of a rename survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    None,
+    Some,
+    Whole,
+}
+
+/// Which renames survive: those of one inode in order.
+struct Renames {
+    /// Of each inode the rename from which on nothing is certain; none when all survive whole.
+    limits: BTreeMap<Inode, Option<u64>>,
+    /// Of each rename that was asked for, what survives.
+    parts: BTreeMap<u64, Part>,
+    /// Inodes of which one rename did not survive whole: no later one does.
+    stopped: BTreeSet<Inode>,
+}
+
+impl Renames {
+    fn new(edits: &Edits, dice: &mut Dice) -> Self {
+        let mut renames = BTreeMap::<Inode, Vec<u64>>::new();
+        for rename in edits.iter().filter_map(|edit| edit.rename) {
+            for inode in rename.inodes() {
+                let ids = renames.entry(inode).or_default();
+                if ids.last() != Some(&rename.id) {
+                    ids.push(rename.id);
+                }
+            }
+        }
+        let limits = renames
+            .into_iter()
+            .map(|(inode, ids)| (inode, ids.get(dice.below(ids.len() + 1)).copied()))
+            .collect();
+        Self { limits, parts: BTreeMap::new(), stopped: BTreeSet::new() }
+    }
+
+    /// What survives of a rename. Asked for in the order in which they were made.
+    fn part(&mut self, rename: Rename) -> Part {
+        if let Some(part) = self.parts.get(&rename.id) {
+            return *part;
+        }
+        let within = rename.inodes().map(|inode| match self.limits[&inode] {
+            _ if self.stopped.contains(&inode) => Part::None,
+            Some(limit) if rename.id > limit => Part::None,
+            Some(limit) if rename.id == limit && rename.whole => Part::None,
+            Some(limit) if rename.id == limit => Part::Some,
+            Some(_) | None => Part::Whole,
+        });
+        let part = within.min().unwrap_or(Part::Whole);
+        if part != Part::Whole {
+            self.stopped.extend(rename.inodes());
+        }
+        self.parts.insert(rename.id, part);
+        part
+    }
 }
 
 /// The bytes and the length of a file after the power cut.
@@ -162,13 +209,18 @@ fn mixed(durable: &Page, unsynced: &Unsynced, dice: &mut Dice) -> Arc<[u8; PAGE]
     Arc::new(page)
 }
 
-/// Of the bytes that a write changes any may be old, new or damaged.
+/// Of the bytes that a write changes any may be old, new or damaged. Dice are thrown for each byte, the
+/// same for all too, so that the same seed means the same crash whatever the bytes are: times, ids and
+/// checksums differ from run to run.
 fn tear(new: &mut [u8], old: &[u8], dice: &mut Dice) {
-    for (new, old) in new.iter_mut().zip(old).filter(|(new, old)| new != old) {
-        match dice.below(3) {
-            0 => {}
-            1 => *new = *old,
-            _ => *new = dice.byte(),
+    for (new, old) in new.iter_mut().zip(old) {
+        let roll = dice.roll();
+        if new != old {
+            match roll % 3 {
+                0 => {}
+                1 => *new = *old,
+                _ => *new = roll.to_be_bytes()[0],
+            }
         }
     }
 }

@@ -26,8 +26,4 @@ impl Dice {
     pub fn heads(&mut self) -> bool {
         self.roll() & 1 == 1
     }
-
-    pub fn byte(&mut self) -> u8 {
-        self.roll().to_le_bytes()[0]
-    }
 }

@@ -76,12 +76,15 @@ impl Disk {
         self.power_cut_with(Survival::dice(seed));
     }
 
-    pub fn power_cut_with(&self, survival: Survival) {
+    /// The same, as it is said. Returns a number by which the outcome is known among all that this disk
+    /// may come to by a power cut now.
+    pub fn power_cut_with(&self, survival: Survival) -> u64 {
         let mut state = self.0.state();
         state.kill_all();
-        state.volume.power_cut(&survival);
+        let outcome = state.volume.power_cut(&survival);
         state.volume.boot();
         self.0.wake();
+        outcome
     }
 
     /// The disk is pulled and put back: the same boot, another mount.
@@ -151,6 +154,12 @@ impl Disk {
         found
     }
 
+    /// How many names lead to what a path leads to.
+    pub fn links(&self, path: impl AsRef<Path>) -> usize {
+        let state = self.0.state();
+        state.volume.find(path.as_ref()).map_or(0, |inode| state.volume.names_of(inode))
+    }
+
     /// The bytes of a file, links followed; `None` where there is no file.
     pub fn read(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let state = self.0.state();
@@ -183,6 +192,17 @@ impl Disk {
 
     pub fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
         self.edit(from.as_ref(), |volume| volume.rename(from.as_ref(), to.as_ref()));
+    }
+
+    /// Two files, folders or links change places in one rename (`RENAME_EXCHANGE`).
+    pub fn exchange(&self, one: impl AsRef<Path>, other: impl AsRef<Path>) {
+        self.edit(one.as_ref(), |volume| volume.exchange(one.as_ref(), other.as_ref()));
+    }
+
+    /// Gives a file one more name, in a folder that is made when missing.
+    pub fn hard_link(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
+        self.create_dirs(to.as_ref().parent().expect("a file lies in a folder"));
+        self.edit(from.as_ref(), |volume| volume.hard_link(from.as_ref(), to.as_ref()));
     }
 
     /// Makes a folder, and those above it where they are missing.

@@ -24,14 +24,24 @@ pub struct Edit {
     pub dirty: bool,
 }
 
-/// A rename; its two halves are two edits.
+/// A rename; its two halves are two edits. Of an exchange each of the two edits is half of the rename of
+/// both inodes: one comes to the name that the other leaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Rename {
     /// Later renames have higher numbers.
     pub id: u64,
     pub inode: Inode,
+    /// With which other inode it was exchanged.
+    pub other: Option<Inode>,
     /// The halves survive together: a folder has one name.
     pub whole: bool,
+}
+
+impl Rename {
+    /// What it moves.
+    pub fn inodes(&self) -> impl Iterator<Item = Inode> + use<> {
+        [Some(self.inode), self.other].into_iter().flatten()
+    }
 }
 
 /// All edits of a disk, in the order in which they were made.
@@ -53,18 +63,10 @@ impl Edits {
         if !self.iter().any(synced) {
             return Vec::new();
         }
-        // The renames of one inode persist in order: a durable half makes durable all of those before.
-        let mut reached = BTreeMap::<Inode, u64>::new();
-        for rename in self.iter().filter(|edit| synced(edit)).filter_map(|edit| edit.rename) {
-            let id = reached.entry(rename.inode).or_default();
-            *id = rename.id.max(*id);
-        }
-        let forced = |rename: Rename| {
-            reached
-                .get(&rename.inode)
-                .is_some_and(|id| rename.id < *id || (rename.id == *id && rename.whole))
+        let reached = self.reached(synced);
+        let durable = |edit: &Edit| {
+            synced(edit) || edit.rename.is_some_and(|rename| forced(&reached, rename))
         };
-        let durable = |edit: &Edit| synced(edit) || edit.rename.is_some_and(forced);
         // What is older than a durable edit of the same entry is history.
         let mut newest = BTreeMap::<(Inode, Name), usize>::new();
         for (index, edit) in self.iter().enumerate().filter(|(_, edit)| durable(edit)) {
@@ -83,6 +85,29 @@ impl Edits {
         taken
     }
 
+    /// The renames of one inode persist in order: a durable half makes durable all of those before. Of
+    /// each inode, up to which rename. (An exchange hands it on to the other inode, so it is asked again
+    /// until nothing is new.)
+    fn reached(&self, synced: impl Fn(&Edit) -> bool) -> BTreeMap<Inode, u64> {
+        let mut reached = BTreeMap::<Inode, u64>::new();
+        loop {
+            let mut is_new = false;
+            for edit in self.iter() {
+                let Some(rename) = edit.rename else { continue };
+                if synced(edit) || forced(&reached, rename) {
+                    for inode in rename.inodes() {
+                        let id = reached.entry(inode).or_default();
+                        is_new |= rename.id > *id;
+                        *id = rename.id.max(*id);
+                    }
+                }
+            }
+            if !is_new {
+                return reached;
+            }
+        }
+    }
+
     /// What waits for a sync of `folder` waits for it no more, and is not durable.
     pub fn fail_sync(&mut self, folder: Inode) {
         for edit in Arc::make_mut(&mut self.0) {
@@ -91,4 +116,12 @@ impl Edits {
             }
         }
     }
+}
+
+/// Whether a rename is durable because one that came after it is.
+fn forced(reached: &BTreeMap<Inode, u64>, rename: Rename) -> bool {
+    rename
+        .inodes()
+        .filter_map(|inode| reached.get(&inode))
+        .any(|id| rename.id < *id || (rename.id == *id && rename.whole))
 }

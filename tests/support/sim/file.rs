@@ -6,7 +6,7 @@ use std::sync::{Arc, MutexGuard};
 
 use docbox::fs::{File, Lock, Stat};
 
-use super::hook::{Call, Op};
+use super::hook::{Answer, Call, Op};
 use super::kernel::{Kernel, State};
 use super::locks::Handle;
 
@@ -87,7 +87,9 @@ impl File for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         let (mut state, answer) = self.kernel.begin(self.call(Op::SyncData, 0, 0))?;
         if let Some(error) = answer.error() {
-            state.volume.fail_sync(self.handle.inode);
+            if !matches!(answer, Answer::Refuse(_)) {
+                state.volume.fail_sync(self.handle.inode);
+            }
             return Err(error);
         }
         state.volume.sync(self.handle.inode);

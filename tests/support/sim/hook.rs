@@ -95,6 +95,8 @@ pub enum Answer {
     Fail(io::ErrorKind),
     /// The same, with an error of the operating system.
     FailOs(i32),
+    /// It fails and nothing happens, a sync neither: what was dirty stays so.
+    Refuse(i32),
     /// A read or a write goes no further than this many bytes; of other calls it means `Go`.
     Short(usize),
     /// The process dies before the call happens.
@@ -106,7 +108,7 @@ impl Answer {
     pub fn error(self) -> Option<io::Error> {
         match self {
             Self::Fail(kind) => Some(kind.into()),
-            Self::FailOs(code) => Some(io::Error::from_raw_os_error(code)),
+            Self::FailOs(code) | Self::Refuse(code) => Some(io::Error::from_raw_os_error(code)),
             Self::Go | Self::Short(_) | Self::Crash => None,
         }
     }

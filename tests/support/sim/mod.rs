@@ -14,7 +14,10 @@
 //!    unsynced changes of entries any may survive, the two halves of a rename apart. So two names may lead
 //!    to one file, or none; but a name that was renamed over leads to the old file or to the new one. The
 //!    renames of one inode survive in order: a part of one only with the whole of those before. A folder
-//!    never has two names: its renames survive whole or not at all.
+//!    never has two names: its renames survive whole or not at all. A hard link is one more entry of its
+//!    inode, and leads to the same bytes. An exchange is a rename of both inodes at once, with four
+//!    halves: at each of the two names one leaves and the other comes, so that each name leads to the old
+//!    inode or to the new one, apart from the other name.
 //! 5. What no durable entry leads to is gone, whole trees included.
 //! 6. **A failed sync** leaves its cells and entries clean but not durable. A later sync proves nothing
 //!    about them, unless they were written again.
@@ -22,9 +25,10 @@
 //!    kills all of them, and the incarnation changes.
 //! 8. Permission bits are kept and durable at once, but refuse nobody. Inode numbers are not used again.
 //!
-//! Hard links, exchanging renames and leases are not there yet: a link is one more entry of an inode, an
-//! exchange a rename with four halves, a lease a third sort of holder in `locks`.
+//! Hard links and exchanges are edits from outside so far: no call of a process makes one. Leases are not
+//! there yet: a lease is a third sort of holder in `locks`.
 
+mod checksum;
 mod content;
 mod crash;
 mod dice;
@@ -41,6 +45,7 @@ mod volume;
 mod walk;
 
 pub use crash::{Fate, Survival};
+pub use dice::Dice;
 pub use disk::{Disk, ROOT};
 pub use hook::{Answer, Call, Op, crash_at, fail_at, fail_from};
 pub use process::SimFs;

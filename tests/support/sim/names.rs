@@ -91,9 +91,40 @@ impl Volume {
                 _ => {}
             }
         }
-        let rename = Some(Rename { id: self.next_rename(), inode, whole: is_folder });
+        let rename = Some(Rename { id: self.next_rename(), inode, other: None, whole: is_folder });
         self.set_entry(to.folder(), &to.name, Some(inode), rename);
         self.set_entry(from.folder(), &from.name, None, rename);
+        Ok(())
+    }
+
+    /// Two names change places: each leads to what the other led to.
+    pub fn exchange(&mut self, one: &Path, other: &Path) -> io::Result<()> {
+        let (one, other) = (self.place(one)?, self.place(other)?);
+        let (inode, its) = (one.found()?, other.found()?);
+        if one.folders.contains(&its) || other.folders.contains(&inode) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        if inode == its {
+            return Ok(());
+        }
+        let whole = self.folder(inode).is_ok() || self.folder(its).is_ok();
+        let rename = Some(Rename { id: self.next_rename(), inode, other: Some(its), whole });
+        self.set_entry(one.folder(), &one.name, Some(its), rename);
+        self.set_entry(other.folder(), &other.name, Some(inode), rename);
+        Ok(())
+    }
+
+    /// One more name for a file; a link is not followed.
+    pub fn hard_link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (self.place_of_something(from)?, self.place(to)?);
+        let inode = from.found()?;
+        if self.folder(inode).is_ok() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if to.inode.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.set_entry(to.folder(), &to.name, Some(inode), None);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use docbox::fs::{Entry, File, Fs, Mode, Open, Stat};
 
 use super::edits::Inode;
 use super::file::SimFile;
-use super::hook::{Call, Op};
+use super::hook::{Answer, Call, Op};
 use super::kernel::{Kernel, State};
 
 /// The disk as one process sees it.
@@ -105,7 +105,9 @@ impl Fs for SimFs {
         match (answer.error(), inode) {
             (None, inode) => state.volume.sync(inode?),
             (Some(error), inode) => {
-                if let Ok(inode) = inode {
+                if let Ok(inode) = inode
+                    && !matches!(answer, Answer::Refuse(_))
+                {
                     state.volume.fail_sync(inode);
                 }
                 return Err(error);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use docbox::fs::{Kind, Stat};
 
+use super::checksum::Checksum;
 use super::content::Content;
 use super::crash::{Survival, surviving_content, surviving_edits};
 use super::dice::Dice;
@@ -129,6 +130,19 @@ impl Volume {
         }
     }
 
+    /// How many entries lead to it.
+    pub fn names_of(&self, inode: Inode) -> usize {
+        let mut count = 0;
+        let mut to_do = vec![TOP];
+        while let Some(folder) = to_do.pop() {
+            if let Ok(folder) = self.folder(folder) {
+                count += folder.cached.values().filter(|found| **found == inode).count();
+                to_do.extend(folder.cached.values().copied());
+            }
+        }
+        count
+    }
+
     pub fn set_mode(&mut self, inode: Inode, mode: u32) {
         self.node_mut(inode).mode = mode & 0o7777;
     }
@@ -221,9 +235,11 @@ impl Volume {
         }
     }
 
-    /// The page cache and the medium become one possible durable state.
-    pub fn power_cut(&mut self, survival: &Survival) {
+    /// The page cache and the medium become one possible durable state. Returns a number by which that
+    /// state is known among all others that this one may become.
+    pub fn power_cut(&mut self, survival: &Survival) -> u64 {
         let mut dice = Dice::new(survival.seed);
+        let mut sum = Checksum::default();
         let survives = surviving_edits(&self.edits, survival.entries, &mut dice);
         let mut changed = BTreeMap::<Inode, Entries>::new();
         for (edit, survives) in self.edits.iter().zip(survives) {
@@ -242,6 +258,7 @@ impl Volume {
             }
             let mut node = self.nodes[&inode].clone();
             if let Some(entries) = changed.remove(&inode) {
+                sum.add_entries(inode, &entries);
                 let body = Body::Folder(Folder { cached: entries.clone(), durable: entries });
                 node = Arc::new(Node { body, ..(*node).clone() });
             }
@@ -249,6 +266,7 @@ impl Volume {
                 Body::Folder(folder) => to_do.extend(folder.cached.values().copied()),
                 Body::File(content) if !content.is_durable() => {
                     let image = surviving_content(content, survival, &mut dice);
+                    sum.add_image(inode, &image, content.unsynced.keys());
                     let body = Body::File(Content::at_rest(image));
                     node = Arc::new(Node { body, ..(*node).clone() });
                 }
@@ -259,6 +277,7 @@ impl Volume {
         self.nodes = Arc::new(nodes);
         self.edits = Edits::default();
         self.mount += 1;
+        sum.value()
     }
 
     pub fn boot(&mut self) {

@@ -1,0 +1,70 @@
+//! Deliveries: every event of every surviving commit, in order, none that did not survive, none again
+//! that was settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use docbox::{Position, Store};
+
+use crate::history::{Attempt, Known};
+use crate::session::subscribe;
+
+/// Every subscription goes on, and gets what it did not have yet.
+pub fn check(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) {
+    for status in store.subscriptions().expect("subscriptions are listed") {
+        let head = committed.keys().next_back().copied().unwrap_or(0);
+        let beyond = status.position.is_some_and(|position| position.seq > head);
+        assert!(!beyond, "{} stands at {:?}, the head at {head}", status.name, status.position);
+        assert_eq!(status.error, None, "{} is sound", status.name);
+    }
+    settled_once(committed);
+    for (name, delivered) in &known.delivered {
+        for (position, kind) in delivered {
+            let survives =
+                committed.get(&position.seq).is_some_and(|attempt| attempt.kind == *kind);
+            assert!(survives, "{name} was given {kind} at {position}, which did not survive");
+        }
+        let seen = take(store, name);
+        let in_order = seen.windows(2).all(|pair| pair[0] < pair[1]);
+        assert!(in_order, "{name} gets events in order: {seen:?}");
+        for (seq, attempt) in committed {
+            for idx in 0..attempt.events {
+                let position = Position { seq: *seq, idx: u32::try_from(idx).expect("few") };
+                let got = seen.contains(&position) || delivered.contains_key(&position);
+                assert!(got, "{name} never got {} ({position})", attempt.kind);
+            }
+        }
+        let by_commits = committed.values().filter_map(|attempt| attempt.settles.as_ref());
+        let by_commits =
+            by_commits.filter(|(other, _)| other == name).map(|(_, position)| position);
+        let settled: BTreeSet<&Position> = known
+            .settled
+            .get(name)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .chain(by_commits)
+            .collect();
+        let again: Vec<_> = seen.iter().filter(|position| settled.contains(position)).collect();
+        assert!(again.is_empty(), "{name} had settled {again:?}");
+    }
+}
+
+/// Takes all that a subscription has, and settles it.
+pub fn take(store: &Store, name: &str) -> Vec<Position> {
+    let mut subscription =
+        subscribe(store, name).unwrap_or_else(|error| panic!("{name} goes on: {error}"));
+    let mut seen = Vec::new();
+    for delivery in subscription.catch_up() {
+        let delivery = delivery.unwrap_or_else(|error| panic!("{name} goes on: {error}"));
+        seen.push(delivery.event().position());
+        delivery.ack().expect("an ack");
+    }
+    seen
+}
+
+/// Of one event one subscription makes one commit at most.
+fn settled_once(committed: &BTreeMap<u64, &Attempt>) {
+    let mut settled = BTreeSet::new();
+    for what in committed.values().filter_map(|attempt| attempt.settles.as_ref()) {
+        assert!(settled.insert(what), "{what:?} was settled by two commits");
+    }
+}
