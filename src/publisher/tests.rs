@@ -6,11 +6,11 @@ use std::panic::resume_unwind;
 use std::sync::{Arc as StdArc, Mutex as StdMutex};
 
 use super::*;
+use crate::Transaction;
 use crate::event::Event;
 use crate::retry::RetryPolicy;
 use crate::sync::Condvar;
 use crate::sync::tests::{alone, under_many_schedules};
-use crate::transaction::Transaction;
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
