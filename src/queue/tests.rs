@@ -1,6 +1,8 @@
 //! The queue under all schedules, or very many.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+// What only notes is no step of a schedule.
+use std::sync::Mutex as Notes;
 
 use super::*;
 use crate::sync::tests::{alone, under_every_schedule, under_many_schedules};
@@ -11,9 +13,9 @@ use crate::sync::{Arc, thread};
 struct Office {
     queue: Queue,
     /// What was led, in order: the key, and the batch in which it was.
-    led: Mutex<Vec<(String, usize)>>,
+    led: Notes<Vec<(String, usize)>>,
     /// How many lead just now, and how many batches there were.
-    leading: Mutex<(u32, usize)>,
+    leading: Notes<(u32, usize)>,
 }
 
 impl Office {
@@ -29,6 +31,7 @@ impl Office {
         assert!(!batch.is_empty() && batch.len() <= BATCH_TRANSACTIONS, "{}", batch.len());
         let bytes: usize = batch.iter().map(Transaction::document_bytes).sum();
         assert!(batch.len() == 1 || bytes <= BATCH_BYTES, "{bytes}");
+        thread::yield_now();
         let mut led = self.led.lock().unwrap();
         let results = batch.iter().map(|transaction| {
             let key = transaction.writes[0].key.clone();
