@@ -20,7 +20,7 @@ struct Office {
 
 impl Office {
     /// Commits a batch: notes it, and gives each transaction its seq and its own key back.
-    fn lead(&self, batch: Vec<Transaction>) -> Vec<Result<Commit>> {
+    fn lead(&self, batch: &[Transaction]) -> Vec<Result<Commit>> {
         let number = {
             let mut leading = self.leading.lock().unwrap();
             leading.0 += 1;
@@ -49,7 +49,7 @@ impl Office {
         let keys: Vec<Key> = transactions.iter().map(|one| one.writes[0].key.clone()).collect();
         let tickets = self.queue.push(transactions);
         let results = tickets.into_iter().zip(keys).map(|(ticket, key)| {
-            let commit = self.queue.wait(ticket, |batch| self.lead(batch)).unwrap();
+            let commit = self.queue.wait(ticket, |batch| self.lead(&batch)).unwrap();
             assert_eq!(commit.revisions, [(key, None)], "everybody gets their own result");
             commit.seq
         });
@@ -138,7 +138,7 @@ fn one_panics(callers: usize) {
                         if caller == 0 {
                             resume_unwind(Box::new(batch.len()));
                         }
-                        office.lead(batch)
+                        office.lead(&batch)
                     })
                 }))
             })
