@@ -2,10 +2,11 @@
 //! may ring for nothing, and a ring that is lost costs delay only.
 
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 /// While a watcher lives, a look is taken this often all the same.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -110,4 +111,42 @@ fn start(bell: Weak<Inner>, path: &Path) -> notify::Result<RecommendedWatcher> {
     })?;
     watcher.watch(path, RecursiveMode::NonRecursive)?;
     Ok(watcher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::atomic::{AtomicBool, Ordering};
+    use crate::sync::tests::{under_every_schedule, under_many_schedules};
+    use crate::sync::thread;
+
+    /// Some wait for news, of which a ring tells.
+    fn ring_for(waiting: usize) {
+        let (bell, news) = (Arc::new(Bell::new()), Arc::new(AtomicBool::new(false)));
+        let waits: Vec<_> = (0..waiting)
+            .map(|_| {
+                let (bell, news) = (Arc::clone(&bell), Arc::clone(&news));
+                thread::spawn(move || {
+                    loop {
+                        let rings = bell.rings();
+                        if news.load(Ordering::Acquire) {
+                            return;
+                        }
+                        bell.wait(rings, None);
+                    }
+                })
+            })
+            .collect();
+        news.store(true, Ordering::Release);
+        bell.ring();
+        for wait in waits {
+            wait.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_ring_between_the_look_and_the_wait_is_never_missed() {
+        under_every_schedule(|| ring_for(1));
+        under_many_schedules(4_000, || ring_for(3));
+    }
 }

@@ -1,8 +1,5 @@
 //! What every part of an open store shares.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
 use crate::bell::Bell;
 use crate::cursor::Cursor;
 use crate::documents::Documents;
@@ -18,6 +15,8 @@ use crate::queue::Queue;
 use crate::redo::{Redo, Unapplied};
 use crate::register::Register;
 use crate::stopping::Stopping;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// An open store.
 #[derive(Debug)]

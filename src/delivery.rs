@@ -1,6 +1,5 @@
 //! Deliveries: one event handed over, to be settled once.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ack::Ack;
@@ -11,6 +10,7 @@ use crate::fs::File;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
 use crate::store::Store;
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An event in the hands of a consumer. [`ack`](Self::ack) settles it, [`commit`](Self::commit) does so
 /// by the very commit that it led to; [`nack`](Self::nack), or dropping it, asks for it again after a
@@ -228,7 +228,7 @@ impl InFlight {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Last> {
+    fn lock(&self) -> MutexGuard<'_, Last> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,6 @@
 //! It rolls forward what a dead writer left behind the head, syncs cursors, moves `applied`, and drops
 //! segments. All of it may fail and is tried again; nothing waits for it.
 
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::checkpoint::checkpoint;
@@ -13,6 +12,7 @@ use crate::head::Head;
 use crate::journal::Place;
 use crate::recovery::{anything_at, roll_forward};
 use crate::retention::retain;
+use crate::sync::{Arc, PoisonError};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);

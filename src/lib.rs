@@ -93,6 +93,7 @@ mod status;
 mod stopping;
 mod store;
 mod subscription;
+mod sync;
 mod tail;
 mod transaction;
 mod transaction_json;
@@ -126,6 +127,10 @@ pub use subscription::Subscription;
 pub use transaction::Transaction;
 pub use verify::{Finding, Report, Severity};
 pub use view::View;
+
+/// The simulated disk of `tests/` is written for users of the library.
+#[cfg(test)]
+extern crate self as docbox;
 
 /// The README's example, compiled.
 #[cfg(doctest)]

@@ -1,14 +1,13 @@
 //! `commit.lock`, and what only its holder may touch: the journal's end and `head`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::{self, ThreadId};
-
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Lock, Open, Stat};
 use crate::head::{self, Head};
 use crate::journal::{Sizes, Writer};
 use crate::names::Names;
 use crate::register::{Register, RegisterWriter};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The lock under which commits are made: one thread of one process at a time.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! Opening a subscription: one consumer, a durable cursor, a start that cannot be dropped meanwhile.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::core::Core;
@@ -19,6 +17,8 @@ use crate::settlement::fold;
 use crate::start::{Start, resolve};
 use crate::store::Store;
 use crate::subscription::{Opened, Subscription};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, thread};
 
 /// Whoever lists the subscriptions holds a lock for a moment, so a refusal is asked for again this long.
 pub(crate) const BUSY_FOR: Duration = Duration::from_millis(100);
@@ -152,7 +152,7 @@ impl SubscriptionBuilder {
                 said = true;
                 tracing::info!(subscription = self.name, "{}", busy()?);
             }
-            std::thread::sleep(STAND_BY);
+            thread::sleep(STAND_BY);
         }
     }
 

@@ -3,9 +3,6 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::delivery::Delivery;
@@ -15,6 +12,9 @@ use crate::position::Position;
 use crate::start::Start;
 use crate::store::Store;
 use crate::subscription::Subscription;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Arc, Mutex, PoisonError};
 
 /// What a handler says of an event: it is done, or it failed and is to come again.
 pub type Handled = Result<(), Box<dyn StdError + Send + Sync>>;
@@ -121,8 +121,18 @@ pub struct Running {
 #[derive(Debug)]
 struct HandlerThread {
     thread: JoinHandle<Result<()>>,
-    /// The last settled position; `None` until the subscription is held.
-    settled: Arc<Mutex<Option<Position>>>,
+    progress: Arc<Mutex<Progress>>,
+}
+
+/// How far a handler is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// The subscription is not held yet.
+    NotYet,
+    /// This was settled last.
+    Settled(Position),
+    /// Its thread does no more.
+    Ended,
 }
 
 impl Running {
@@ -172,12 +182,12 @@ impl Running {
         opened: Option<Subscription>,
         handler: Handler,
     ) -> Result<()> {
-        let settled = Arc::new(Mutex::new(None));
+        let progress = Arc::new(Mutex::new(Progress::NotYet));
         let station = Station {
             store: self.store.clone(),
             builder,
             handler,
-            settled: Arc::clone(&settled),
+            progress: Arc::clone(&progress),
             told: None,
             stop: Arc::clone(&self.stop),
         };
@@ -185,15 +195,18 @@ impl Running {
             .name(format!("docbox-{}", station.builder.name()))
             .spawn(move || station.run(opened))
             .context("start a thread for", self.store.root())?;
-        self.threads.push(HandlerThread { thread, settled });
+        self.threads.push(HandlerThread { thread, progress });
         Ok(())
     }
 }
 
 impl HandlerThread {
     fn is_past(&self, seq: u64) -> bool {
-        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled.is_some_and(|settled| settled >= Position::end_of(seq)) || self.thread.is_finished()
+        match *self.progress.lock().unwrap_or_else(PoisonError::into_inner) {
+            Progress::NotYet => false,
+            Progress::Settled(settled) => settled >= Position::end_of(seq),
+            Progress::Ended => true,
+        }
     }
 }
 
@@ -202,7 +215,7 @@ struct Station {
     store: Store,
     builder: SubscriptionBuilder,
     handler: Handler,
-    settled: Arc<Mutex<Option<Position>>>,
+    progress: Arc<Mutex<Progress>>,
     /// What `drain` was woken for last.
     told: Option<Position>,
     stop: Arc<AtomicBool>,
@@ -260,21 +273,32 @@ impl Station {
                 Err(_) => drop(delivery.nack("the handler panicked")),
             }
             // A handler that is never idle gets past the head of a `drain` too.
-            self.note(subscription.position());
+            self.note(Progress::Settled(subscription.position()));
         }
     }
 
     /// Lets `drain` see how far it is, when it looks next.
-    fn note(&self, settled: Position) {
-        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(settled);
+    fn note(&self, progress: Progress) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 
     /// With nothing left to do: makes `drain` look.
     fn tell(&mut self, settled: Position) {
-        self.note(settled);
+        self.note(Progress::Settled(settled));
         // Only for news: handlers that wake each other for nothing would never rest.
         if self.told.replace(settled) != Some(settled) {
             self.store.core().bell.ring();
         }
     }
 }
+
+impl Drop for Station {
+    /// However its thread ends, a `drain` that waits for it hears of it.
+    fn drop(&mut self) {
+        self.note(Progress::Ended);
+        self.store.core().bell.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests;

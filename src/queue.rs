@@ -5,11 +5,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::revision::Revision;
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::transaction::Transaction;
 
 /// The most transactions that share a sync.
@@ -134,81 +134,4 @@ fn take_batch(waiting: &mut VecDeque<(u64, Transaction)>) -> Vec<(u64, Transacti
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::thread;
-
-    use super::*;
-
-    fn one() -> Vec<Transaction> {
-        vec![Transaction::new()]
-    }
-
-    fn made(seq: u64) -> Commit {
-        Commit { seq, revisions: Vec::new() }
-    }
-
-    #[test]
-    fn what_is_queued_together_is_led_together_and_in_order() {
-        let queue = Queue::default();
-        let tickets = queue.push(vec![Transaction::new(), Transaction::new(), Transaction::new()]);
-        let mut batches = Vec::new();
-        let first = queue.wait(tickets[0], |batch| {
-            batches.push(batch.len());
-            (1..=batch.len() as u64).map(made).map(Ok).collect()
-        });
-        assert_eq!(first.unwrap().seq(), 1);
-        for (ticket, seq) in tickets.into_iter().zip(1..).skip(1) {
-            let result = queue.wait(ticket, |_| unreachable!("it is done"));
-            assert_eq!(result.unwrap().seq(), seq);
-        }
-        assert_eq!(batches, [3]);
-    }
-
-    #[test]
-    fn never_two_lead_and_each_gets_its_own_result() {
-        let queue = Arc::new(Queue::default());
-        let leaders = Arc::new(Mutex::new((0_u32, 0_u64)));
-        thread::scope(|scope| {
-            let waits: Vec<_> = (0..32)
-                .map(|_| {
-                    let (queue, leaders) = (Arc::clone(&queue), Arc::clone(&leaders));
-                    scope.spawn(move || {
-                        let ticket = queue.push(one())[0];
-                        let result = queue.wait(ticket, |batch| {
-                            {
-                                let mut leaders = leaders.lock().unwrap();
-                                leaders.0 += 1;
-                                assert_eq!(leaders.0, 1, "one leads");
-                            }
-                            thread::yield_now();
-                            let mut leaders = leaders.lock().unwrap();
-                            leaders.0 -= 1;
-                            let first = leaders.1 + 1;
-                            leaders.1 += batch.len() as u64;
-                            (first..=leaders.1).map(made).map(Ok).collect()
-                        });
-                        result.unwrap().seq()
-                    })
-                })
-                .collect();
-            let mut seqs: Vec<u64> = waits.into_iter().map(|wait| wait.join().unwrap()).collect();
-            seqs.sort_unstable();
-            assert_eq!(seqs, (1..=32).collect::<Vec<_>>());
-        });
-    }
-
-    #[test]
-    fn a_leader_that_panics_leaves_nobody_waiting() {
-        let queue = Queue::default();
-        let tickets = queue.push(vec![Transaction::new(), Transaction::new()]);
-        let led = panic::catch_unwind(AssertUnwindSafe(|| {
-            queue.wait(tickets[0], |_| panic!("as a test"))
-        }));
-        assert!(led.is_err());
-        let other = queue.wait(tickets[1], |_| unreachable!("it was told"));
-        assert!(matches!(other, Err(Error::InDoubt { .. })));
-        let next = queue.push(one())[0];
-        assert_eq!(queue.wait(next, |_| vec![Ok(made(9))]).unwrap().seq(), 9, "others may lead");
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ use crate::place;
 use crate::record;
 use crate::redo::{Redo, Same};
 use crate::register::{Register, RegisterWriter};
+use crate::sync::PoisonError;
 use crate::tail::{claims, clear_torn_tail};
 
 /// How much is looked at to see that nothing stands behind the head.
@@ -51,7 +52,7 @@ pub fn join(core: &Core) -> Result<()> {
             "another program holds `.docbox/open.lock`; end it and try again",
         )
     })?;
-    *core.open_lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(shared);
+    *core.open_lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(shared);
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use crate::recovery::roll_forward;
 use crate::register::{Register, RegisterWriter};
 use crate::retry::RetryPolicy;
 use crate::start::{Start, resolve};
+use crate::sync::thread;
 
 /// Makes a subscription go on from elsewhere. The position that comes next.
 ///
@@ -52,7 +53,7 @@ pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
     let begun = Instant::now();
     let mut alone = lock.try_lock(Lock::Exclusive).context("lock", &path)?;
     while !alone && begun.elapsed() < BUSY_FOR {
-        std::thread::sleep(STAND_BY);
+        thread::sleep(STAND_BY);
         alone = lock.try_lock(Lock::Exclusive).context("lock", &path)?;
     }
     if alone {

@@ -4,8 +4,6 @@
 //! Whoever dies in between leaves it to the next consumer, which folds the acks of the journal into the
 //! cursor before it delivers.
 
-use std::sync::{Mutex, PoisonError};
-
 use crate::commit;
 use crate::core::Core;
 use crate::cursor::{Cursor, CursorValue};
@@ -15,6 +13,7 @@ use crate::head::Head;
 use crate::position::Position;
 use crate::queue::Commit;
 use crate::recovery::roll_forward;
+use crate::sync::{Mutex, PoisonError};
 use crate::transaction::Transaction;
 
 impl Delivery {

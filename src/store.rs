@@ -1,8 +1,6 @@
 //! Stores: the door to everything.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +22,8 @@ use crate::reset::reset;
 use crate::retention::retain;
 use crate::start::Start;
 use crate::status::{Status, SubscriptionStatus};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Arc, Mutex, PoisonError};
 use crate::transaction::Transaction;
 use crate::verify::{Report, verify};
 use crate::view::{self, View};

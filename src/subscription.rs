@@ -4,8 +4,6 @@
 //! nothing is delivered that a power cut could undo.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cursor::{Cursor, CursorValue};
@@ -21,6 +19,8 @@ use crate::position::Position;
 use crate::retry::RetryPolicy;
 use crate::settlement;
 use crate::store::Store;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Mutex, PoisonError};
 
 /// A cursor that moves without deliveries is written after this many commits at the latest.
 const MOVED_WITHOUT_WRITE: u64 = 1000;

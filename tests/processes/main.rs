@@ -17,6 +17,7 @@ mod dice;
 mod home;
 mod init;
 mod kill_loop;
+mod model;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/program.rs"]
 mod program;

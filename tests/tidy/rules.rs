@@ -159,3 +159,25 @@ fn the_top_level_holds_what_was_asked_for_and_nothing_else() {
         .collect();
     assert!(others.is_empty(), "{others:?}");
 }
+
+/// What threads share goes through one place, where the tests put a checker of schedules.
+#[test]
+fn only_one_place_names_the_primitives_of_threads() {
+    let doors = ["src/sync.rs", "src/fs/os.rs"];
+    for source in rust("src") {
+        if doors.contains(&&*source.path)
+            || is_program(&source.path)
+            || source.path.ends_with("/tests.rs")
+        {
+            continue;
+        }
+        let wrong: Vec<_> = source
+            .code_lines()
+            .filter(|(_, line)| line.contains("std::sync") || line.contains("std::thread"))
+            .filter(|(_, line)| *line != "use std::sync::Arc;")
+            // A look at a file that another process writes is no matter of locks.
+            .filter(|(_, line)| line.trim() != "std::thread::yield_now();")
+            .collect();
+        assert!(wrong.is_empty(), "{}: {wrong:?}", source.path);
+    }
+}
