@@ -9,17 +9,22 @@
 
 mod by_hand;
 mod crowd;
+mod deadly;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/sim/dice.rs"]
 mod dice;
+mod every_call;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/home.rs"]
 mod home;
 mod init;
 mod kill_loop;
+mod plan;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/program.rs"]
 mod program;
+mod role;
+mod scene;
 mod take_over;
 mod together;
 
