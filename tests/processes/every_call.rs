@@ -108,7 +108,8 @@ struct Heard {
 impl Heard {
     fn new(scene: &Scene, played: &Played) -> Self {
         let found = scene.first() - 1;
-        let settled = if scene.subscription == At::End { positions(scene.commits).len() } else { 0 };
+        let settled =
+            if scene.subscription == At::End { positions(scene.commits).len() } else { 0 };
         let mut this =
             Self { acknowledged: found, begun: found, settled, in_hand: false, in_reset: false };
         played.said.iter().for_each(|said| this.hear(said));
@@ -190,7 +191,8 @@ fn assert_journal(home: &Home, last: u64) {
 fn assert_no_leftovers(home: &Home) {
     for folder in ["", ".docbox", ".docbox/journal", ".docbox/cursors"] {
         let names = home.names(folder);
-        let is_half_made = |name: &String| name.starts_with(".new-") || name.starts_with(".docbox-new-");
+        let is_half_made =
+            |name: &String| name.starts_with(".new-") || name.starts_with(".docbox-new-");
         assert!(!names.iter().any(is_half_made), "{folder}: {names:?}");
     }
     assert!(home.names(".docbox/spool").is_empty());

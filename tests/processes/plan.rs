@@ -71,7 +71,8 @@ pub fn assert_documents(home: &Home, numbers: impl IntoIterator<Item = u64>) {
     for (key, doc) in &documents {
         let file = format!("{key}.json");
         let found = home.is_there(&file).then(|| home.read(&file));
-        let found = found.map(|bytes| serde_json::from_slice::<Value>(&bytes).expect("it is whole"));
+        let found =
+            found.map(|bytes| serde_json::from_slice::<Value>(&bytes).expect("it is whole"));
         assert_eq!(found, *doc, "{key}");
     }
 }

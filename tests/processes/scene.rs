@@ -48,7 +48,8 @@ pub enum Left {
     OtherCache,
 }
 
-const PLAIN: Scene = Scene {
+/// What is not said of a scene.
+pub const PLAIN: Scene = Scene {
     name: "",
     commits: 3,
     subscription: At::End,
