@@ -143,7 +143,8 @@ impl Crowd {
                     Ok(value) => return Some((id, value)),
                     // Else it is what the test runner says of itself.
                     Err(error) if line.starts_with('{') => {
-                        self.errors.push_str(&format!("{id}: {error}: {line}\n"));
+                        let why = error.to_string();
+                        self.errors.extend([&*id.to_string(), ": ", &why, ": ", &line, "\n"]);
                         self.cut.push(id);
                     }
                     Err(_) => {}
@@ -160,7 +161,7 @@ impl Crowd {
                             return None;
                         }
                         assert!(status.success(), "process {id}: {status}; {}", self.errors);
-                        let is_cut = self.cut.iter().any(|cut| *cut == id);
+                        let is_cut = self.cut.contains(&id);
                         assert!(!is_cut, "process {id} said half a line; {}", self.errors);
                     }
                 }

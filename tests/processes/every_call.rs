@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
+use std::thread;
 
 use docbox::{Severity, Subscription};
 use serde_json::Value;
@@ -56,11 +57,23 @@ fn deaths_in(scene: &'static Scene) -> Vec<Death> {
     deaths
 }
 
+/// Says in which death a test failed.
+struct Failed(String);
+
+impl Drop for Failed {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{}", self.0);
+        }
+    }
+}
+
 impl Death {
     fn happens(&self) {
         let Self { scene, in_company, dies_at, is_cut, call } = self;
-        // Shown with a failure only.
-        println!("{}, company {in_company}: {dies_at} {call}, cut {is_cut}", scene.name);
+        let name = scene.name;
+        let _failed =
+            Failed(format!("{name}, company {in_company}: {dies_at} {call}, cut {is_cut}"));
         let (home, company) = scene.set(*in_company);
         let role = Role { dies_at: *dies_at, is_cut: *is_cut, ..scene.role(&home) };
         let played = play(&role);

@@ -25,7 +25,7 @@ const IN_FLIGHT: usize = 8;
 /// One of so many is stopped for a while, before it is killed or goes on.
 const STOPPED_EVERY: usize = 6;
 /// A death of its own comes at one of so many calls.
-const CALLS: usize = 400;
+const CALLS: usize = 100;
 const KILLS: u64 = 40;
 
 #[test]
@@ -290,11 +290,11 @@ impl KillLoop {
     fn end(mut self) -> Ended {
         self.is_feeding = false;
         let ids: Vec<Id> = self.writers.into_iter().chain([self.keeper]).collect();
-        ids.iter().for_each(|id| {
+        for id in &ids {
             if self.crowd.is_alive(*id) {
                 self.crowd.end_input(*id);
             }
-        });
+        }
         self.listen_until("the writers and the keeper end", |this| this.have_ended(&ids));
         let died = self.crowd.died();
         for id in self.writers.iter().filter(|id| !died.contains(id)) {

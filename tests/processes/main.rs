@@ -1,6 +1,7 @@
 //! Many processes of the program on one folder, some of them killed at whatever instruction they are.
 //!
-//! `DOCBOX_KILLS=n` kills more often, `DOCBOX_SEED=n` at other instants; both are printed.
+//! `DOCBOX_KILLS=n` kills more often, `DOCBOX_SECONDS=n` so long at least, `DOCBOX_SEED=n` at other
+//! instants; all are printed.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,

@@ -14,7 +14,7 @@ const OWN: u64 = 20;
 /// The documents that a transaction writes; `None` for a deletion.
 pub fn writes(number: u64) -> Vec<(String, Option<Value>)> {
     let doc = || json!({ "ref": number });
-    let shared = (number % 7 != 0).then(doc);
+    let shared = (!number.is_multiple_of(7)).then(doc);
     vec![
         (format!("own/{}/{}", number % 3, number % OWN), Some(doc())),
         (format!("shared/{}", number % SHARED), shared),

@@ -136,7 +136,7 @@ fn keep(role: &Role, mut dice: Dice) {
     while !is_over.load(Ordering::Acquire) {
         let options = Store::options().disk(Arc::clone(&disk) as _).limits(role.limits());
         let store = options.open(&role.root).expect("the store opens");
-        for _ in 0..1 + dice.below(8) {
+        for _ in 0..=dice.below(8) {
             let moved = store.checkpoint().expect("a checkpoint");
             let dropped = store.retain().expect("retention");
             let report = store.verify().expect("verify");

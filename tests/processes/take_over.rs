@@ -58,7 +58,9 @@ fn time_to_deliver(scene: &Scene, call: &Call) -> Duration {
     let consumer = start(&home, &["subscribe", NAME, "--follow"]);
     let commits = (1..=scene.commits).map(|number| (number, number)).collect();
     let before = plan::positions(&commits);
-    before.iter().for_each(|_| drop(consumer.line()));
+    for _ in before {
+        consumer.line();
+    }
     let played = play(&Role { dies_at: call.number, ..scene.role(&home) });
     let killed = Instant::now();
     assert_eq!(played.status.signal(), Some(9), "{call:?}: {}", played.stderr);
