@@ -1,14 +1,12 @@
 //! Consumers and writers that die, and who goes on in their place.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::ChildStdout;
+use std::process::{ChildStdout, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::home::write;
+use crate::home::{in_time, write};
 use crate::plan;
 use crate::program::{Guarded, json, program};
 use crate::role::{NAME, Role, Step};
@@ -83,45 +81,67 @@ fn the_subscription_of_a_killed_consumer_is_taken_over_at_once() {
     let data = "a".repeat(1 << 20);
     let long = format!(r#"{{"events":[{{"type":"T","data":"{data}"}}]}}"#);
     docbox(&home, &["commit"], &long).ok();
-    let mut first = Guarded::start(&mut program(home.root(), &FROM_BEGINNING));
-    let mut stdout = BufReader::new(first.stdout.take().expect("stdout is a pipe"));
-    assert_eq!(event(&mut stdout, &[])["id"], "1-1-0");
-    stdout.read_exact(&mut [0]).expect("the next event begins, so the one before is acked");
-    let (mut took, mut begin) = (Vec::new(), [0]);
+    let (mut first, stdout) = consumer(&mut program(home.root(), &FROM_BEGINNING));
+    let (stdout, line) = read(stdout, String::new());
+    assert_eq!(json(&line)[0]["id"], "1-1-0");
+    // The next event begins, so the one before is acked.
+    let (mut stdout, mut begin) = begins(stdout);
+    let mut took = Vec::new();
     for _ in 0..TAKE_OVERS {
         let mut waits = program(home.root(), &["subscribe", "ui", "--follow", "--wait"]);
-        let mut second = Guarded::start(waits.env("DOCBOX_LOG", "info"));
-        let mut stderr = BufReader::new(second.stderr.take().expect("stderr is a pipe")).lines();
-        let waits =
-            |line: io::Result<String>| line.expect("text").contains("held by another consumer");
-        assert!(stderr.any(waits), "it says that it waits");
-        // Read on, so that it never waits for a reader.
-        thread::spawn(move || stderr.for_each(drop));
-        let mut next = BufReader::new(second.stdout.take().expect("stdout is a pipe"));
+        let (mut second, next) = consumer(waits.env("DOCBOX_LOG", "info"));
+        says(&mut second, "held by another consumer");
         let killed = Instant::now();
         first.kill();
-        next.read_exact(&mut begin).expect("the event begins");
+        (stdout, begin) = begins(next);
         took.push(killed.elapsed());
-        (first, stdout) = (second, next);
+        first = second;
     }
-    let handed_over = event(&mut stdout, &begin);
-    assert_eq!(
-        (&handed_over["id"], &handed_over["attempt"]),
-        (&"1-2-0".into(), &(1 + TAKE_OVERS).into())
-    );
+    let (stdout, line) = read(stdout, begin);
+    let event = &json(&line)[0];
+    assert_eq!((&event["id"], &event["attempt"]), (&"1-2-0".into(), &(1 + TAKE_OVERS).into()));
     docbox(&home, &["commit"], r#"{"events":[{"type":"T"}]}"#).ok();
-    let next = event(&mut stdout, &[]);
-    assert_eq!((&next["id"], &next["attempt"]), (&"1-3-0".into(), &1.into()));
-    let middle =
-        told("a killed consumer's subscription was taken over after", "under 100 ms", took);
+    let event = &json(&read(stdout, String::new()).1)[0];
+    assert_eq!((&event["id"], &event["attempt"]), (&"1-3-0".into(), &1.into()));
+    let what = "a killed consumer's subscription was taken over after";
+    let middle = told(what, "under 100 ms", took);
     assert!(middle < TAKE_OVER, "{middle:?}");
 }
 
-/// The next event, of which this was read before.
-fn event(stdout: &mut BufReader<ChildStdout>, begin: &[u8]) -> Value {
-    let mut line = begin.to_vec();
-    stdout.read_until(b'\n', &mut line).expect("an event");
-    serde_json::from_slice(&line).expect("JSON")
+type Stdout = BufReader<ChildStdout>;
+
+fn consumer(command: &mut Command) -> (Guarded, Stdout) {
+    let mut child = Guarded::start(command);
+    let stdout = child.stdout.take().expect("stdout is a pipe");
+    (child, BufReader::new(stdout))
+}
+
+/// Waits until it says something on stderr, and reads on, so that it never waits for a reader.
+fn says(child: &mut Guarded, what: &'static str) {
+    let stderr = child.stderr.take().expect("stderr is a pipe");
+    let rest = in_time(move || {
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains(what)), "{what}");
+        lines
+    });
+    thread::spawn(move || rest.for_each(drop));
+}
+
+/// Waits for the first character of what it says next.
+fn begins(mut stdout: Stdout) -> (Stdout, String) {
+    in_time(move || {
+        let mut first = [0];
+        stdout.read_exact(&mut first).expect("an event begins");
+        (stdout, char::from(first[0]).to_string())
+    })
+}
+
+/// The next line, of which this was read before.
+fn read(mut stdout: Stdout, mut line: String) -> (Stdout, String) {
+    in_time(move || {
+        stdout.read_line(&mut line).expect("an event");
+        (stdout, line)
+    })
 }
 
 /// Prints the least, the middle and the most; the middle is returned, because a machine may be busy with
