@@ -1,6 +1,7 @@
 //! Many processes of the program on one folder, some of them killed at whatever instruction they are.
 //!
-//! `DOCBOX_KILLS=n` kills more often, `DOCBOX_SEED=n` at other instants; both are printed.
+//! `DOCBOX_KILLS=n` kills more often, `DOCBOX_SECONDS=n` so long at least, `DOCBOX_SEED=n` at other
+//! instants; all are printed.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -9,18 +10,23 @@
 
 mod by_hand;
 mod crowd;
+mod deadly;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/sim/dice.rs"]
 mod dice;
+mod every_call;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/home.rs"]
 mod home;
 mod init;
 mod kill_loop;
 mod model;
+mod plan;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/program.rs"]
 mod program;
+mod role;
+mod scene;
 mod take_over;
 mod together;
 

@@ -112,6 +112,12 @@ impl Drop for Guarded {
 /// Runs a command to its end.
 #[track_caller]
 pub fn run(command: &mut Command, stdin: &[u8]) -> Outcome {
+    run_to_end(command, stdin).into()
+}
+
+/// Runs a command that may be killed to its end.
+#[track_caller]
+pub fn run_to_end(command: &mut Command, stdin: &[u8]) -> Output {
     let mut child = Guarded::start(command);
     let mut pipe = child.stdin.take().expect("stdin is a pipe");
     let stdin = stdin.to_vec();
@@ -123,7 +129,7 @@ pub fn run(command: &mut Command, stdin: &[u8]) -> Outcome {
     let stderr = stderr.recv_timeout(LIMIT).expect("the program ends");
     let status = child.wait().expect("the program ends");
     feed.join().expect("the feeding thread ends");
-    Output { status, stdout, stderr }.into()
+    Output { status, stdout, stderr }
 }
 
 fn whole(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
