@@ -179,7 +179,8 @@ impl Verify<'_> {
             })?;
             let now = Segments::list(&*core.fs, &core.names)?;
             if let Some(oldest) = now.oldest().filter(|oldest| *oldest > found.end.segment) {
-                // Retention dropped what was being read: no damage.
+                // Retention dropped what was being read: no damage, but what was read before it is old.
+                self.committed.clear();
                 first = oldest;
                 continue;
             }
@@ -288,7 +289,8 @@ impl Verify<'_> {
         self.catch_up()?;
         for key in differing {
             let found = core.documents.read(&key)?.as_ref().map(Found::revision);
-            let committed = self.committed.get(&key).copied().flatten();
+            // Of one whose last commit was dropped meanwhile nothing is known.
+            let Some(committed) = self.committed.get(&key).copied() else { continue };
             let what = match (committed, found) {
                 (committed, found) if committed == found => continue,
                 (Some(committed), Some(found)) => {
@@ -323,8 +325,22 @@ impl Verify<'_> {
         if self.report.worst() == Some(Severity::Damage) {
             return Ok(());
         }
-        let mut reader = self.core.reader(self.seq + 1);
-        while let Some(record) = reader.read(&head)? {
+        let mut from = self.seq + 1;
+        loop {
+            match self.read_on(from, &head) {
+                // Dropped before it was read: what was read before it is old.
+                Err(Error::Compacted { oldest, .. }) if oldest.seq >= from => {
+                    self.committed.clear();
+                    from = oldest.seq + 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn read_on(&mut self, from: u64, head: &Head) -> Result<()> {
+        let mut reader = self.core.reader(from);
+        while let Some(record) = reader.read(head)? {
             for write in &record.writes {
                 self.committed.insert(Key::from_journal(&write.key)?, write.rev);
             }

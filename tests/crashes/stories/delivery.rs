@@ -1,9 +1,9 @@
 //! Stories of subscriptions and retention.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use docbox::{Start, Store};
+use docbox::{Start, Store, Transaction};
 
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
@@ -36,7 +36,7 @@ fn story_10_a_subscription_from_the_beginning_never_finds_it_gone() {
     store.checkpoint().expect("a checkpoint");
     // At every call of the opening, the other process drops what it may.
     let outside = other.clone();
-    let inside = std::sync::atomic::AtomicBool::new(false);
+    let inside = AtomicBool::new(false);
     let held = disk.clone();
     disk.hook(move |_, call| {
         use std::sync::atomic::Ordering::SeqCst;
@@ -211,4 +211,54 @@ fn a_look_at_the_whole_store_bears_that_segments_are_dropped_at_any_call() {
             break;
         }
     }
+}
+
+#[test]
+fn verify_bears_that_all_it_has_read_is_replaced_and_dropped_at_any_call() {
+    let (base, history) = (disk(), History::default());
+    let store = open(&base.process()).expect("opens");
+    for key in ["agents/a", "agents/b"].repeat(3) {
+        history.commit(&store, &[(key, Some("a text that fills"))]).expect("a commit");
+    }
+    store.close().expect("closes");
+    drop(store);
+    base.settle();
+    for k in 0.. {
+        let disk = base.fork();
+        let store = open(&disk.process()).expect("opens");
+        let other = open(&disk.process()).expect("opens");
+        let calls = Arc::new(AtomicU64::new(0));
+        let inside = AtomicBool::new(false);
+        let (counted, outside, held) = (Arc::clone(&calls), other.clone(), disk.clone());
+        disk.hook(move |_, call| {
+            let waits = matches!(call.op, Op::Lock | Op::TryLock(_) | Op::Unlock);
+            if inside.load(Ordering::SeqCst) {
+                return Answer::Go;
+            }
+            if counted.fetch_add(1, Ordering::SeqCst) == k && !waits && !is_locked(&held) {
+                inside.store(true, Ordering::SeqCst);
+                replace_and_drop(&outside);
+                inside.store(false, Ordering::SeqCst);
+            }
+            Answer::Go
+        });
+        let report = store.verify().expect("verify reads");
+        disk.unhook();
+        assert!(report.is_clean(), "at call {k}: {:#?}", report.findings);
+        if calls.load(Ordering::SeqCst) <= k {
+            break;
+        }
+    }
+}
+
+/// The newest version of `agents/b` is in a segment that is dropped.
+fn replace_and_drop(store: &Store) {
+    let keys = ["agents/b"].into_iter().chain(["agents/a"; 12]);
+    for (number, key) in keys.enumerate() {
+        let text = format!("another text that fills, {number}");
+        let transaction = Transaction::new().put(key, &text).expect("a text");
+        store.commit(transaction).expect("a commit");
+    }
+    store.checkpoint().expect("a checkpoint");
+    assert!(store.retain().expect("retention") > 0, "segments were dropped");
 }
