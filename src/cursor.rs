@@ -10,6 +10,7 @@ use crate::fs::{self, File, Fs, Lock, Mode, Open};
 use crate::head::Head;
 use crate::identity::Identity;
 use crate::names::{self, Names};
+use crate::number::bounded;
 use crate::position::Position;
 use crate::register::{Register, RegisterWriter};
 
@@ -22,8 +23,10 @@ pub struct CursorValue {
     /// The first position that is not settled.
     pub next: Position,
     /// Commits up to here whose `acks` are in `next`.
+    #[serde(deserialize_with = "bounded")]
     pub folded: u64,
     /// The reset request that `next` obeys.
+    #[serde(deserialize_with = "bounded")]
     pub generation: u64,
     /// The consumer that wrote this.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::crc::Crc;
 use crate::error::Error;
 use crate::identity::Identity;
+use crate::number::bounded;
 use crate::record::microseconds;
 
 /// The register `head`: the newest commit that is durable and in place, and where it ends.
@@ -17,12 +18,16 @@ pub struct Head {
     #[serde(flatten)]
     pub identity: Identity,
     /// The newest commit; 0 when there is none yet.
+    #[serde(deserialize_with = "bounded")]
     pub seq: u64,
     /// The segment that its line lies in.
+    #[serde(deserialize_with = "bounded")]
     pub segment: u64,
     /// Where its line begins, in bytes.
+    #[serde(deserialize_with = "bounded")]
     pub last: u64,
     /// Where its line ends, newline included.
+    #[serde(deserialize_with = "bounded")]
     pub offset: u64,
     /// The checksum of its line, which the next line names.
     #[serde(rename = "line_crc")]
@@ -72,6 +77,7 @@ pub struct Applied {
     #[serde(flatten)]
     pub identity: Identity,
     /// The newest commit whose documents are durable.
+    #[serde(deserialize_with = "bounded")]
     pub seq: u64,
     /// The checksum of its line, where known: the chain goes on from here when its segment is gone.
     #[serde(rename = "line_crc")]

@@ -62,6 +62,9 @@ mod event;
 mod events;
 mod filter;
 pub mod fs;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod housekeeping;
 mod identity;
@@ -72,6 +75,7 @@ pub mod layout;
 mod limits;
 mod lock;
 mod names;
+mod number;
 mod opening;
 mod options;
 mod place;
@@ -128,9 +132,14 @@ pub use transaction::Transaction;
 pub use verify::{Finding, Report, Severity};
 pub use view::View;
 
-/// The simulated disk of `tests/` is written for users of the library.
-#[cfg(test)]
+// The simulated disk, which the fuzz targets share with the tests, knows this library by its name.
+#[cfg(any(test, fuzzing))]
 extern crate self as docbox;
+
+#[cfg(any(test, fuzzing))]
+#[allow(missing_docs, reason = "it is of the tests")]
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 /// The README's example, compiled.
 #[cfg(doctest)]

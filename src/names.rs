@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 use std::path::Component;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub(crate) fn document_path(key: &Key) -> PathBuf {
 
 /// The key whose document lies at `relative` under the root. `None` where no key's does: it is hidden,
 /// no `*.json`, or a stray.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn parse_document_path(relative: &Path) -> Option<Key> {
     let mut folder = Folder::root();
     let mut components = relative.components();

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::crc::{self, Crc};
 use crate::event::{Event, RecordedEvent};
 use crate::json::Json;
+use crate::number::bounded;
 use crate::position::Position;
 use crate::revision::Revision;
 use crate::transaction::Write;
@@ -25,8 +26,10 @@ pub struct Record<'a> {
     /// The checksum of the line before.
     pub prev: Crc,
     /// The place of this commit: 1, 2, 3 …
+    #[serde(deserialize_with = "bounded")]
     pub seq: u64,
     /// The first commit that was synced together with this one.
+    #[serde(deserialize_with = "bounded")]
     pub batch: u64,
     /// When it was committed.
     #[serde(with = "microseconds")]

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::crc::{self, Crc};
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
+use crate::number::{self, bounded};
 
 /// Bytes of a slot: a page, so that slots tear apart from each other.
 pub const SLOT_BYTES: usize = 4096;
@@ -173,6 +174,13 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     /// What the disk says; the value before is still there.
     pub fn write(&mut self, value: &T) -> Result<()> {
         let version = self.versions.iter().max().copied().unwrap_or(0) + 1;
+        if version > number::LAST {
+            let path = self.register.path.display();
+            return Err(Error::Invalid(format!(
+                "{path}: there is no version after {}",
+                number::LAST
+            )));
+        }
         let bytes = encode(&self.register.path, version, value)?;
         let slot = (0..SLOTS)
             .filter(|slot| Some(*slot) != self.synced)
@@ -252,6 +260,7 @@ fn encode<T: Serialize>(path: &Path, version: u64, value: &T) -> Result<Vec<u8>>
 fn version<T: DeserializeOwned>(slot: &[u8]) -> Option<u64> {
     #[derive(serde::Deserialize)]
     struct Versioned {
+        #[serde(deserialize_with = "bounded")]
         version: u64,
     }
     let (line, newline) = slot.split_at(SLOT_BYTES - 1);

@@ -84,7 +84,7 @@ pub fn scan(
         let boundary = segments.after(place.segment);
         let path = names.segment(place.segment);
         let bytes = match fs::none_if_missing(fs.open(&path, Open::Read)).context("open", &path)? {
-            Some(file) => read_from(&*file, place.offset).context("read", &path)?,
+            Some(file) => read_from(&*file, place.offset, u64::MAX).context("read", &path)?,
             None => Vec::new(),
         };
         let mut at = 0;
@@ -134,9 +134,7 @@ pub fn read_line(
     expected: Expected,
 ) -> Result<Crc> {
     let file = fs.open(path, Open::Read).context("open", path)?;
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(128 << 20)];
-    let filled = fs::read_full(&*file, &mut bytes, place.offset).context("read", path)?;
-    bytes.truncate(filled);
+    let bytes = read_from(&*file, place.offset, len).context("read", path)?;
     continues(line_at(&bytes), expected).map(|record| record.crc).map_err(|what| Error::Corrupt {
         path: path.to_owned(),
         offset: place.offset,
@@ -188,8 +186,9 @@ fn judge(rest: &[u8], seq: u64, what: String) -> Stop {
     Stop::Unreadable { what, had_been_durable }
 }
 
-fn read_from(file: &dyn File, offset: u64) -> std::io::Result<Vec<u8>> {
-    let len = file.stat()?.len.saturating_sub(offset);
+/// At most `most` bytes; a number in a register makes no buffer larger than the file.
+fn read_from(file: &dyn File, offset: u64, most: u64) -> std::io::Result<Vec<u8>> {
+    let len = file.stat()?.len.saturating_sub(offset).min(most);
     let mut bytes = vec![0; usize::try_from(len).map_err(std::io::Error::other)?];
     let filled = fs::read_full(file, &mut bytes, offset)?;
     bytes.truncate(filled);

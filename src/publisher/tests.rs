@@ -9,13 +9,9 @@ use super::*;
 use crate::Transaction;
 use crate::event::Event;
 use crate::retry::RetryPolicy;
+use crate::support::sim::{Answer, Disk, ROOT};
 use crate::sync::Condvar;
 use crate::sync::tests::{alone, under_many_schedules};
-
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
-use support::sim::{Answer, Disk, ROOT};
 
 /// What handlers were given, and a bell of its own for the test to wait by.
 #[derive(Default)]

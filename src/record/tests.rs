@@ -124,6 +124,17 @@ fn a_write_with_a_revision_and_no_document_is_refused() {
 }
 
 #[test]
+fn a_commit_that_could_have_no_next_is_refused() {
+    for (seq, good) in
+        [(u64::MAX, false), (crate::number::LAST + 1, false), (crate::number::LAST, true)]
+    {
+        let mut last = record();
+        last.seq = seq;
+        assert_eq!(decode(&line(&last)).is_ok(), good, "{seq}");
+    }
+}
+
+#[test]
 fn fill_is_nothing() {
     assert_eq!(decode(b"").unwrap_err(), "nothing stands there");
     assert_eq!(decode(b"\0\0").unwrap_err(), "nothing stands there");

@@ -58,6 +58,21 @@ fn the_newest_value_counts() {
 }
 
 #[test]
+fn a_version_that_could_have_no_next_is_not_believed() {
+    for (version, read) in [(u64::MAX, None), (number::LAST + 1, None), (number::LAST, Some(7))] {
+        let bench = Bench::new();
+        let slot = encode(&bench.path, version, &Value { at: 7 }).unwrap();
+        fs::write(&bench.path, slot).unwrap();
+        assert_eq!(bench.read(), read, "{version}");
+        let mut writer = RegisterWriter::unsynced(bench.register());
+        writer.refresh().unwrap();
+        let written = writer.write(&Value { at: 8 });
+        assert_eq!(written.is_ok(), read.is_none(), "{written:?}");
+        assert_eq!(bench.read(), read.or(Some(8)), "nothing is written that nobody could read");
+    }
+}
+
+#[test]
 fn every_slot_is_a_line_of_json() {
     let bench = Bench::new();
     let (mut writer, _) = RegisterWriter::take_over(bench.register()).unwrap();

@@ -30,6 +30,21 @@ fn is_program(path: &str) -> bool {
     path == "src/main.rs" || path.starts_with("src/cli/") || path == "src/cli.rs"
 }
 
+/// What fuzzing asserts: a panic is how it says so.
+fn is_fuzzing(path: &str) -> bool {
+    path == "src/fuzzing.rs" || path.starts_with("src/fuzzing/")
+}
+
+#[test]
+fn what_fuzzing_asserts_is_in_no_product() {
+    let lib = read("src/lib.rs");
+    for what in ["#[doc(hidden)]\npub mod fuzzing;", "extern crate self as docbox;"] {
+        assert!(lib.contains(&format!("#[cfg(any(test, fuzzing))]\n{what}")), "{what}");
+    }
+    let named = rust("src").into_iter().filter(|source| source.code().contains("crate::fuzzing"));
+    assert_eq!(named.count(), 0, "nothing else uses it");
+}
+
 #[test]
 fn only_the_door_touches_the_disk() {
     let door = |path: &str| path == "src/fs.rs" || path.starts_with("src/fs/");
@@ -63,7 +78,7 @@ fn nothing_is_left_to_do_and_nothing_is_shared_by_stealth() {
 #[test]
 fn the_library_never_panics_by_unwrap() {
     for what in [".unwrap()", ".expect(", "panic!("] {
-        only_in(what, |path| is_program(path) || path.ends_with("/tests.rs"));
+        only_in(what, |path| is_program(path) || path.ends_with("/tests.rs") || is_fuzzing(path));
     }
 }
 
@@ -112,7 +127,14 @@ fn no_test_was_forgotten() {
             source.path.trim_end_matches(".rs").trim_end_matches("/mod").trim_end_matches("/main");
         let name = name.rsplit('/').next().unwrap_or_default();
         let is_root = source.path.ends_with("/main.rs") || source.path == "tests/support/mod.rs";
-        assert!(is_root || declared.contains(name), "{} is no module of any test", source.path);
+        let is_target = source.path.strip_prefix("tests/fuzz/").is_some_and(|path| {
+            read("tests/fuzz/Cargo.toml").contains(&format!("path = \"{path}\""))
+        });
+        assert!(
+            is_root || is_target || declared.contains(name),
+            "{} is no module of any test",
+            source.path
+        );
     }
 }
 
@@ -127,7 +149,7 @@ fn modules(source: &Source) -> Vec<String> {
 
 #[test]
 fn every_dependency_says_why_it_is_there() {
-    let cargo = read("Cargo.toml");
+    let cargo = read("Cargo.toml") + &read("tests/fuzz/Cargo.toml");
     let mut in_dependencies = false;
     for line in cargo.lines() {
         if line.starts_with('[') {
@@ -167,6 +189,7 @@ fn only_one_place_names_the_primitives_of_threads() {
     for source in rust("src") {
         if doors.contains(&&*source.path)
             || is_program(&source.path)
+            || is_fuzzing(&source.path)
             || source.path.ends_with("/tests.rs")
         {
             continue;

@@ -32,7 +32,9 @@ pub fn rust(folder: &str) -> Vec<Source> {
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
         for path in entries(&folder) {
-            if path.is_dir() {
+            if path.is_dir() && path.ends_with("target") {
+                // What cargo-fuzz built.
+            } else if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path)

@@ -1,0 +1,70 @@
+//! A line of the journal.
+
+use crate::crc;
+use crate::filter::{Filter, Globs};
+use crate::json::Json;
+use crate::key::Key;
+use crate::record::{Record, decode};
+
+/// The bytes as a line, and as the members of a line with the right checksum.
+pub fn records(data: &[u8]) {
+    line(data);
+    line(&sealed(data));
+}
+
+/// An object with these members, and its checksum.
+pub(super) fn sealed(members: &[u8]) -> Vec<u8> {
+    let mut object = [b"{\"crc\":\"00000000\",", members, b"}"].concat();
+    crc::seal(&mut object);
+    object
+}
+
+fn encoded(record: &Record<'_>) -> Vec<u8> {
+    let mut line = Vec::new();
+    let crc = record.encode(&mut line);
+    assert_eq!(line.pop(), Some(b'\n'));
+    assert_eq!(crc::check(&line), Some(crc));
+    line
+}
+
+fn line(text: &[u8]) {
+    let Ok(record) = decode(text) else { return };
+    let once = encoded(&record);
+    let again = decode(&once).unwrap_or_else(|error| panic!("what was written is read: {error}"));
+    assert_eq!(encoded(&again), once, "a line reads back as it was written");
+    assert_eq!((again.seq, again.batch, again.prev), (record.seq, record.batch, record.prev));
+    // Unknown members, and what serde_json lets stand between the tokens, may be gone.
+    assert!(once.len() <= text.len() + 200 + 100 * (record.events.len() + record.writes.len()));
+    use_all(&record);
+    flipped(text);
+}
+
+/// What readers do with a record.
+fn use_all(record: &Record<'_>) {
+    let _ = (record.end(), record.seq.checked_add(1).expect("there is a next commit"));
+    let all = Filter::new(&Globs::default()).expect("a filter without globs").with_own();
+    assert_eq!(all.wanted(record, 0, 1).len(), record.events.len());
+    for (idx, event) in record.events.iter().enumerate() {
+        let recorded = record.event(idx, 1).expect("an event of the record");
+        assert_eq!(recorded.kind(), event.kind);
+        assert_eq!(recorded.data_json(), event.data.map(serde_json::value::RawValue::get));
+        let _ = recorded.data::<serde_json::Value>();
+    }
+    for write in &record.writes {
+        if let Ok(key) = Key::from_journal(&write.key) {
+            super::keys::stays_inside(&key);
+        }
+        if let Some(doc) = write.doc {
+            let _ = Json::scanned(doc).to::<serde::de::IgnoredAny>();
+        }
+    }
+}
+
+/// One bit of it is changed: that is found, whichever it is.
+fn flipped(text: &[u8]) {
+    let dice = crc32fast::hash(text) as usize;
+    let mut damaged = text.to_vec();
+    let at = dice % damaged.len();
+    damaged[at] ^= 1 << (dice / damaged.len() % 8);
+    assert!(decode(&damaged).is_err(), "a changed bit at byte {at} is found");
+}
