@@ -202,8 +202,10 @@ pub mod microseconds {
     /// # Errors
     /// For what is no time.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = <&str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        let time: Timestamp =
+            <&str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)?;
+        // No more digits than are written, so that what was read compares with what is written next.
+        Timestamp::from_microsecond(time.as_microsecond()).map_err(serde::de::Error::custom)
     }
 }
 
