@@ -35,7 +35,7 @@ const FILESYSTEMS: &[(i64, &str)] = &[
 /// # Errors
 /// A filesystem in memory keeps nothing, so that there is nothing to measure.
 pub fn facts(folder: &Path) -> Result<Machine> {
-    let magic = i64::from(rustix::fs::statfs(folder)?.f_type);
+    let magic = rustix::fs::statfs(folder)?.f_type;
     let known = FILESYSTEMS.iter().find(|(number, _)| *number == magic);
     let filesystem = known.map_or_else(|| format!("{magic:#x}"), |(_, name)| (*name).to_owned());
     if ["tmpfs", "ramfs"].contains(&filesystem.as_str()) {
@@ -79,5 +79,8 @@ fn peers() -> Vec<String> {
         Some(format!("{name} {}", entry.split('"').next()?))
     };
     let crates = ["fjall", "redb", "heed", "rusqlite"].into_iter().filter_map(version);
-    std::iter::once(format!("SQLite {}", rusqlite::version())).chain(crates).collect()
+    // Told by .cargo/config.toml, which is read where cargo is run.
+    let flags = option_env!("LIBSQLITE3_FLAGS").unwrap_or_default();
+    let sync = if flags.contains("HAVE_FDATASYNC") { "fdatasync" } else { "fsync" };
+    std::iter::once(format!("SQLite {} ({sync})", rusqlite::version())).chain(crates).collect()
 }

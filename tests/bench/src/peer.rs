@@ -10,10 +10,15 @@ pub trait Peer: Send + Sync {
     /// A way in for one thread.
     fn writer(self: Arc<Self>) -> Result<Box<dyn Writer>>;
 
-    /// What the store owes once its turn is over, and what is charged to it: docbox puts off syncing its
-    /// documents.
+    /// Pays what the store owes once its turn is over: docbox puts off syncing its documents, and would
+    /// do it while others have theirs.
     fn settle(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// After so many committed bytes it pays by itself; so much less is it charged for less.
+    fn settles_after(&self) -> Option<u64> {
+        None
     }
 }
 

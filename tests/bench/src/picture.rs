@@ -86,7 +86,7 @@ fn draw(picture: &Picture, curves: &[&Curve]) -> Result<String> {
             let last = curve.points.last().map_or(0.0, |(_, y)| *y);
             writeln!(
                 svg,
-                "<text class=\"n t{class}\" x=\"{:.1}\" y=\"{:.1}\">{} {}</text>",
+                "<text class=\"t{class}\" x=\"{:.1}\" y=\"{:.1}\">{} · {}</text>",
                 to + 4.0,
                 name_y + 4.0,
                 curve.name,
@@ -106,7 +106,7 @@ fn head(svg: &mut String, picture: &Picture) -> Result<()> {
         picture.title
     )?;
     let mut dark = String::new();
-    svg.push_str("<style>\n.page{fill:#ffffff}.a{fill:#4b5563}.h{fill:#111827}.g{stroke:#e5e7eb}");
+    svg.push_str("<style>\ntext{font-size:12px}.title{font-size:16px;font-weight:600}\n.page{fill:#ffffff}.a{fill:#4b5563}.h{fill:#111827}.g{stroke:#e5e7eb}");
     svg.push_str(".lead{stroke:#9ca3af;stroke-width:.7;fill:none}.l{fill:none;stroke-width:2}\n");
     for (at, (light, on_dark)) in COLOURS.iter().enumerate() {
         writeln!(svg, ".l.c{at}{{stroke:{light}}}.d.c{at},.t{at}{{fill:{light}}}")?;
@@ -118,18 +118,8 @@ fn head(svg: &mut String, picture: &Picture) -> Result<()> {
          .page{{fill:#0d1117}}.a{{fill:#9ca3af}}.h{{fill:#f3f4f6}}.g{{stroke:#2a313c}}{dark}}}\n</style>"
     )?;
     writeln!(svg, "<rect class=\"page\" width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"8\"/>")?;
-    writeln!(
-        svg,
-        "<text class=\"h\" x=\"20\" y=\"28\" font-size=\"16\" font-weight=\"600\">{}</text>",
-        picture.title
-    )?;
-    writeln!(
-        svg,
-        "<text class=\"a\" x=\"20\" y=\"47\" font-size=\"12\">{}</text>",
-        picture.subtitle
-    )?;
-    svg.push_str("<g font-size=\"12\">\n");
-    // The group is closed by `grid`, which writes the last of the plain text.
+    writeln!(svg, "<text class=\"h title\" x=\"20\" y=\"28\">{}</text>", picture.title)?;
+    writeln!(svg, "<text class=\"a\" x=\"20\" y=\"47\">{}</text>", picture.subtitle)?;
     Ok(())
 }
 
@@ -157,12 +147,11 @@ fn grid(svg: &mut String, picture: &Picture, scale: &Scale) -> Result<()> {
     }
     writeln!(
         svg,
-        "<text class=\"a\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n</g>\n",
+        "<text class=\"a\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
         f64::midpoint(left, right),
         bottom + 42.0,
         picture.x
     )?;
-    svg.push_str("<style>.n{font-size:12px}</style>\n");
     Ok(())
 }
 

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::figure::{Spread, median};
 use crate::peer::{Peer, Writer};
-use crate::workload::Orders;
+use crate::workload::{DOCUMENT_BYTES, EVENT_BYTES, Orders};
+
+/// A commit's line in a journal, nearly.
+const COMMIT_BYTES: usize = DOCUMENT_BYTES + EVENT_BYTES + 270;
 
 #[derive(Clone)]
 pub struct Contestant {
@@ -34,7 +37,7 @@ impl Contestant {
 pub struct Turn {
     /// Commits of each thread, those that returned in time.
     pub commits: Vec<u64>,
-    /// How long it lasted, with what was owed at its end.
+    /// How long it lasted, with its share of what was owed at its end.
     pub seconds: f64,
     /// Of every commit, how long its caller waited.
     #[serde(skip)]
@@ -49,7 +52,9 @@ impl Turn {
     /// Commits of the median thread over those of the slowest.
     fn unfairness(&self) -> f64 {
         let slowest = self.commits.iter().copied().min().unwrap_or(0);
-        median(self.commits.iter().map(|commits| *commits as f64)) / (slowest as f64).max(0.5)
+        // One that came back with nothing is taken for half a commit.
+        median(self.commits.iter().map(|commits| (*commits as f64).max(0.5)))
+            / (slowest as f64).max(0.5)
     }
 }
 
@@ -138,9 +143,13 @@ pub fn turn(contestant: &Contestant, threads: usize, seconds: f64) -> Result<Tur
         turn.commits.push(waits.len() as u64 - 1);
         turn.waits_us.extend(waits);
     }
-    let owed = Instant::now();
+    let began = Instant::now();
     contestant.peer.settle()?;
-    turn.seconds += owed.elapsed().as_secs_f64();
+    let owed_s = began.elapsed().as_secs_f64();
+    if let Some(after) = contestant.peer.settles_after() {
+        let committed = turn.commits.iter().sum::<u64>() * COMMIT_BYTES as u64;
+        turn.seconds += owed_s * (committed as f64 / after as f64).min(1.0);
+    }
     Ok(turn)
 }
 

@@ -14,7 +14,7 @@ const HEADINGS: [&str; 6] = ["what", "measured", "against", "ratio", "target", "
 
 pub fn text(report: &Report) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADINGS);
+    table.load_preset(presets::UTF8_BORDERS_ONLY).set_header(HEADINGS);
     for line in &report.lines {
         table.add_row(cells(line));
     }
@@ -39,13 +39,9 @@ pub fn write_docs(report: &Report, docs: &Path) -> Result<()> {
 fn markdown(report: &Report) -> String {
     let mut text = format!("{}\n\n| {} |\n", machine(report), HEADINGS.join(" | "));
     text.push_str("|---|---:|---|---:|---|---|\n");
-    for line in &report.lines {
-        text.push_str(&format!("| {} |\n", cells(line).join(" | ")));
-    }
+    text.extend(report.lines.iter().map(|line| format!("| {} |\n", cells(line).join(" | "))));
     let notes = notes(report);
-    if !notes.is_empty() {
-        text.push_str(&format!("\n{}\n", notes.join("\n")));
-    }
+    text.extend(notes.into_iter().map(|note| format!("\n{note}\n")));
     text
 }
 
@@ -77,7 +73,7 @@ fn bound(line: &Line, target: Target) -> String {
 
 fn notes(report: &Report) -> Vec<String> {
     let noted = report.lines.iter().filter_map(|line| Some((line, line.note.as_ref()?)));
-    noted.map(|(line, note)| format!("\\* {}: {note}.  ", line.what)).collect()
+    noted.map(|(line, note)| format!("\\* {}: {note}.", line.what)).collect()
 }
 
 fn machine(report: &Report) -> String {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ::docbox::{Event, Store, Transaction};
+use ::docbox::{Event, Limits, Store, Transaction};
 
 use crate::Result;
 use crate::peer::{Peer, Writer};
@@ -31,6 +31,10 @@ impl Peer for Docbox {
     fn settle(&self) -> Result<()> {
         self.0.checkpoint()?;
         Ok(())
+    }
+
+    fn settles_after(&self) -> Option<u64> {
+        Some(Limits::default().checkpoint_bytes)
     }
 }
 

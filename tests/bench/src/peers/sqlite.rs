@@ -36,7 +36,7 @@ impl Sqlite {
         let connection = Connection::open(&self.path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.busy_timeout(Duration::from_secs(120))?;
+        connection.busy_timeout(Duration::from_mins(2))?;
         Ok(connection)
     }
 }

@@ -13,7 +13,7 @@ use crate::peers::docbox::transaction;
 use crate::report::{Line, Report, Unit};
 use crate::workload::Orders;
 
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
     let documents = lab.most_documents();

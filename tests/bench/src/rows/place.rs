@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -111,17 +111,17 @@ fn by_hand(lab: &Lab) -> Result<(Spread, Spread)> {
     Ok((Spread::of(exchanged), Spread::of(renamed)))
 }
 
-type Way = fn(&Path, &PathBuf, &[u8]) -> Result<()>;
+type Way = fn(&Path, &Path, &[u8]) -> Result<()>;
 
-fn exchange(spool: &Path, target: &PathBuf, bytes: &[u8]) -> Result<()> {
+fn exchange(spool: &Path, target: &Path, bytes: &[u8]) -> Result<()> {
     let file = File::options().write(true).open(spool)?;
     file.write_all_at(bytes, 0)?;
     file.set_len(bytes.len() as u64)?;
-    renameat_with(CWD, spool, CWD, target.as_path(), RenameFlags::EXCHANGE)?;
+    renameat_with(CWD, spool, CWD, target, RenameFlags::EXCHANGE)?;
     Ok(())
 }
 
-fn rename(spool: &Path, target: &PathBuf, bytes: &[u8]) -> Result<()> {
+fn rename(spool: &Path, target: &Path, bytes: &[u8]) -> Result<()> {
     let temp = spool.with_extension("temp");
     File::create_new(&temp)?.write_all(bytes)?;
     Ok(fs::rename(&temp, target)?)

@@ -18,7 +18,7 @@ use crate::workload::Orders;
 
 /// Between two commits.
 const APART: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
     let commits = lab.by_size(100, 600, 600);
