@@ -21,7 +21,7 @@ pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
     let documents = lab.most_documents();
     let (root, _) = lab.docbox(documents)?;
     let (mut clean, mut killed, mut redone) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..lab.pace().rounds.min(3) {
+    for _ in 0..lab.by_size(1, 3, 3) {
         clean.push(open(&root)?);
         crash(&root)?;
         killed.push(open(&root)?);
