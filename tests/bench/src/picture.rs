@@ -70,11 +70,13 @@ fn draw(picture: &Picture, curves: &[&Curve]) -> Result<String> {
     head(&mut svg, picture)?;
     grid(&mut svg, picture, &scale)?;
     let names = names(curves, &scale);
-    for (at, curve) in curves.iter().enumerate() {
+    // The first, docbox's, on top of the others.
+    for (at, curve) in curves.iter().enumerate().rev() {
         let points: Vec<(f64, f64)> =
             curve.points.iter().map(|(x, y)| (scale.x(*x), scale.y(*y))).collect();
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        let class = at % COLOURS.len();
+        let grey = COLOURS.len() - 1;
+        let class = if curve.name.starts_with("floor") { grey } else { at % grey };
         writeln!(svg, "<polyline class=\"l c{class}\" points=\"{}\"/>", path.join(" "))?;
         for (x, y) in &points {
             writeln!(svg, "<circle class=\"d c{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>")?;
