@@ -78,8 +78,11 @@ fn notes(report: &Report) -> Vec<String> {
 
 fn machine(report: &Report) -> String {
     let machine = &report.machine;
+    let is_busy = machine.load > machine.cores as f64;
+    let warning =
+        if is_busy { " **The machine was busy: do not believe these figures.**" } else { "" };
     format!(
-        "A {} run of {:.0} s on {} cores ({}), {} GiB, Linux {}, {}; load {} when it began. Peers: {}.",
+        "A {} run of {:.0} s on {} cores ({}), {} GiB, Linux {}, {}; load {} when it began. Peers: {}.{warning}",
         report.size,
         report.took_s,
         machine.cores,
