@@ -14,6 +14,9 @@ use crate::workload::{DOCUMENT_BYTES, EVENT_BYTES, Orders};
 /// A commit's line in a journal, nearly.
 const COMMIT_BYTES: usize = DOCUMENT_BYTES + EVENT_BYTES + 270;
 
+/// Where a thread made no commit in a whole turn.
+const STARVED: f64 = 999.0;
+
 #[derive(Clone)]
 pub struct Contestant {
     pub name: String,
@@ -51,10 +54,10 @@ impl Turn {
 
     /// Commits of the median thread over those of the slowest.
     fn unfairness(&self) -> f64 {
-        let slowest = self.commits.iter().copied().min().unwrap_or(0);
-        // One that came back with nothing is taken for half a commit.
-        median(self.commits.iter().map(|commits| (*commits as f64).max(0.5)))
-            / (slowest as f64).max(0.5)
+        match self.commits.iter().copied().min().unwrap_or(0) {
+            0 => STARVED,
+            slowest => median(self.commits.iter().map(|commits| *commits as f64)) / slowest as f64,
+        }
     }
 }
 
