@@ -129,9 +129,7 @@ fn modules(source: &Source) -> Vec<String> {
 fn packages() -> Vec<String> {
     let tests = entries(&root().join("tests"));
     let packages = tests.into_iter().filter(|folder| folder.join("Cargo.toml").is_file());
-    packages
-        .filter_map(|folder| Some(format!("tests/{}", folder.file_name()?.to_str()?)))
-        .collect()
+    packages.filter_map(|folder| Some(format!("tests/{}", folder.file_name()?.to_str()?))).collect()
 }
 
 #[test]
