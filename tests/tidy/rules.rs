@@ -147,16 +147,37 @@ fn modules(source: &Source) -> Vec<String> {
         .collect()
 }
 
+/// Packages of their own below tests/: what they need is not the product's to fetch or to build.
+fn packages() -> Vec<String> {
+    let tests = entries(&root().join("tests"));
+    let packages = tests.into_iter().filter(|folder| folder.join("Cargo.toml").is_file());
+    packages.filter_map(|folder| Some(format!("tests/{}", folder.file_name()?.to_str()?))).collect()
+}
+
 #[test]
 fn every_dependency_says_why_it_is_there() {
-    let cargo = read("Cargo.toml") + &read("tests/fuzz/Cargo.toml");
-    let mut in_dependencies = false;
-    for line in cargo.lines() {
-        if line.starts_with('[') {
-            in_dependencies = line.contains("dependencies");
-        } else if in_dependencies && line.contains('=') {
-            assert!(line.contains(" # "), "no reason given: {line}");
+    let below = packages().into_iter().map(|package| format!("{package}/Cargo.toml"));
+    for file in std::iter::once("Cargo.toml".to_owned()).chain(below) {
+        let mut in_dependencies = false;
+        for line in read(&file).lines() {
+            if line.starts_with('[') {
+                in_dependencies = line.contains("dependencies");
+            } else if in_dependencies && line.contains('=') {
+                assert!(line.contains(" # "), "{file}: no reason given: {line}");
+            }
         }
+    }
+}
+
+#[test]
+fn a_package_below_tests_stands_alone() {
+    let product = read("Cargo.toml");
+    for package in packages() {
+        let cargo = read(&format!("{package}/Cargo.toml"));
+        assert!(cargo.contains("publish = false"), "{package} is not for publishing");
+        assert!(cargo.contains("\n[workspace]\n"), "{package} is a workspace of its own");
+        assert!(root().join(&package).join("Cargo.lock").is_file(), "{package} has its lock file");
+        assert!(!product.contains(&package), "the product knows nothing of {package}");
     }
 }
 

@@ -32,10 +32,11 @@ pub fn rust(folder: &str) -> Vec<Source> {
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
         for path in entries(&folder) {
-            if path.is_dir() && path.ends_with("target") {
-                // What cargo-fuzz built.
-            } else if path.is_dir() {
-                folders.push(path);
+            if path.is_dir() {
+                // What a package below tests/ builds is no source.
+                if path.file_name().is_none_or(|name| name != "target") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path)
                     .unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -1,0 +1,121 @@
+//! Draining a backlog, and looking through one for what is rare.
+
+use std::time::Instant;
+
+use docbox::{Start, Store};
+use rusqlite::Connection;
+
+use crate::Result;
+use crate::figure::median;
+use crate::lab::Lab;
+use crate::peers::sqlite::Sqlite;
+use crate::report::{Line, Report, Unit};
+use crate::workload::{Change, RARE_KIND};
+
+/// The position is made durable after so many events.
+const PERSIST: usize = 1000;
+const WANTED: usize = 1_000_000;
+
+fn events(lab: &Lab) -> usize {
+    lab.by_size(20_000, 200_000, WANTED)
+}
+
+/// What a consumer wants.
+#[derive(Clone, Copy)]
+enum Wish {
+    All,
+    Rare,
+}
+
+pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
+    let (docbox, sqlite) = race(lab, Wish::All)?;
+    let what = format!("events a second, a backlog of {} drained", events(lab));
+    let line =
+        Line::new("drain", what, docbox, Unit::PerSecond).against("SQLite", sqlite).at_least(2.0);
+    report.add(if events(lab) < WANTED {
+        line.note("the target speaks of 1,000,000 events: `--full`")
+    } else {
+        line
+    });
+    Ok(())
+}
+
+pub fn filter(lab: &mut Lab, report: &mut Report) -> Result<()> {
+    let (docbox, sqlite) = race(lab, Wish::Rare)?;
+    let what = "events a second, looked through for the 1 % that match";
+    report.add(Line::new("filter", what, docbox, Unit::PerSecond).at_least(1_500_000.0));
+    report.add(Line::new("filter", format!("SQLite, {what}"), sqlite, Unit::PerSecond));
+    Ok(())
+}
+
+/// Events a second of docbox and of SQLite: medians of rounds in turn.
+fn race(lab: &Lab, wish: Wish) -> Result<(f64, f64)> {
+    let (docbox, sqlite) = lab.backlog(events(lab))?;
+    let store = Store::open(docbox)?;
+    let mut connection = Sqlite::new(&sqlite)?.connect()?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..lab.pace().rounds.min(3) {
+        let name = format!("round-{round}-{}", wish as u8);
+        let began = Instant::now();
+        let seen = drain_docbox(&store, &name, wish)?;
+        ours.push(events(lab) as f64 / began.elapsed().as_secs_f64());
+        let began = Instant::now();
+        let also_seen = drain_sqlite(&mut connection, &name, wish)?;
+        theirs.push(events(lab) as f64 / began.elapsed().as_secs_f64());
+        if seen != also_seen {
+            return Err(format!("docbox gave {seen} events, SQLite {also_seen}").into());
+        }
+    }
+    store.close()?;
+    Ok((median(ours), median(theirs)))
+}
+
+fn drain_docbox(store: &Store, name: &str, wish: Wish) -> Result<usize> {
+    let builder = store.subscribe(name).from(Start::Beginning);
+    let mut subscription = match wish {
+        Wish::All => builder.open()?,
+        Wish::Rare => builder.types(["AgentFail*"]).open()?,
+    };
+    let mut seen = 0;
+    loop {
+        let before = seen;
+        for delivery in subscription.catch_up().take(PERSIST) {
+            let delivery = delivery?;
+            let change: Change = delivery.event().data()?;
+            seen += usize::from(!change.version.is_empty());
+            delivery.ack()?;
+        }
+        if seen == before {
+            return Ok(seen);
+        }
+        subscription.sync()?;
+    }
+}
+
+fn drain_sqlite(connection: &mut Connection, name: &str, wish: Wish) -> Result<usize> {
+    connection.execute("INSERT INTO cursors (name, seq) VALUES (?1, 0)", [name])?;
+    let condition = match wish {
+        Wish::All => String::new(),
+        Wish::Rare => format!("AND kind = '{RARE_KIND}'"),
+    };
+    let mut select = connection.prepare(&format!(
+        "SELECT seq, kind, subject, data FROM outbox WHERE seq > ?1 {condition} ORDER BY seq LIMIT {PERSIST}"
+    ))?;
+    let mut persist = connection.prepare("UPDATE cursors SET seq = ?2 WHERE name = ?1")?;
+    let (mut seen, mut position) = (0, 0_i64);
+    loop {
+        let before = seen;
+        let mut rows = select.query([position])?;
+        while let Some(row) = rows.next()? {
+            position = row.get(0)?;
+            let kind = row.get_ref(1)?.as_str()?;
+            let change: Change = serde_json::from_slice(row.get_ref(3)?.as_blob()?)?;
+            seen += usize::from(!change.version.is_empty() && !kind.is_empty());
+        }
+        drop(rows);
+        if seen == before {
+            return Ok(seen);
+        }
+        persist.execute((name, position))?;
+    }
+}
