@@ -106,6 +106,14 @@ fn write(
             return Err(Failure::Void(error));
         }
     };
+    // Putting in place must not fail for want of what others may take meanwhile.
+    let reserve = match core.documents.reserve() {
+        Ok(reserve) => reserve,
+        Err(error) => {
+            batch.discard();
+            return Err(Failure::Void(error));
+        }
+    };
     if let Err(failed) = locked.journal().append(place, batch.line_bytes()) {
         batch.discard();
         return Err(match failed {
@@ -115,6 +123,7 @@ fn write(
     }
     // Durable. From here on it cannot be taken back.
     let head = batch.head(place);
+    drop(reserve);
     batch.put_in_place().and_then(|()| locked.write_head(&head)).map_err(Failure::InDoubt)?;
     core.bell.ring();
     tracing::debug!(seq = head.seq, "committed");

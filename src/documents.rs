@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Context, Error, Result};
-use crate::fs::{self, Fs, Kind, Open, Stat};
+use crate::fs::{self, File, Fs, Kind, Open, Stat};
 use crate::key::Key;
 use crate::names::{self, Folder, Names};
 use crate::revision::Revision;
@@ -197,6 +197,17 @@ impl Documents {
                 folder.clone()
             })
             .collect()
+    }
+
+    /// As many descriptors as putting a document in place needs: a rename opens both folders. To be held
+    /// while a batch becomes durable, and dropped then.
+    ///
+    /// # Errors
+    /// What the disk says: above all, that there are none.
+    pub fn reserve(&self) -> Result<[Arc<dyn File>; 2]> {
+        let path = self.names.store_json();
+        let open = || self.fs.open(&path, Open::Read).context("open", &path);
+        Ok([open()?, open()?])
     }
 
     /// Whether a folder is on the filesystem of the store.
