@@ -161,6 +161,29 @@ pub fn peek(fs: &dyn Fs, names: &Names, name: &str) -> Result<Option<CursorValue
         .read()
 }
 
+/// The values of which a power cut leaves one. Where nobody has said what is durable, and nobody consumes
+/// the subscription, it is made durable here. Empty where nothing is known: no slot is readable, or a
+/// consumer has not synced yet.
+///
+/// # Errors
+/// What the disk says; [`Error::NoSubscription`].
+pub fn survivors(fs: &dyn Fs, names: &Names, name: &str) -> Result<Vec<CursorValue>> {
+    let missing = || Error::NoSubscription { name: name.to_owned() };
+    let open = || Register::open(fs, &names.cursor(name), Open::Write)?.ok_or_else(missing);
+    let values = open()?.survivors()?.unwrap_or_default();
+    if values.first().is_some_and(|first| values.iter().all(|value| value == first)) {
+        return Ok(values);
+    }
+    let path = names.cursor_lock(name);
+    let lock = open_lock(fs, names, name)?;
+    if !lock.try_lock(Lock::Exclusive).context("lock", &path)? {
+        return Ok(values);
+    }
+    let taken = RegisterWriter::take_over(open()?);
+    let _ = lock.unlock();
+    Ok(taken?.1.into_iter().collect())
+}
+
 /// Makes the lock file of a cursor, or opens it.
 ///
 /// # Errors

@@ -1,9 +1,12 @@
 //! Registers: one small value each, replaced in place so that no crash leaves it without a value.
 //!
 //! A register is a file of three slots of 4,096 bytes. Each slot is one JSON line, padded with spaces up
-//! to its newline: `{"crc":"…","version":7,…the value's fields…}`. The newest valid slot counts. A write
-//! overwrites the oldest slot but never the one that was synced last: a kill in mid-write leaves the
-//! newest, and a power cut that tears every unsynced slot leaves the synced one.
+//! to its newline: `{"crc":"…","version":7,"synced":5,…the value's fields…}`. The newest valid slot counts.
+//! A write overwrites the oldest slot but never the one that was synced last: a kill in mid-write leaves
+//! the newest, and a power cut that tears every unsynced slot leaves the synced one.
+//!
+//! Which one that is only its writer knows: a sync by somebody else, after one that failed, succeeds on
+//! pages that are clean and lost. So each slot names it, and after each sync one more is written to say so.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -43,6 +46,8 @@ struct Slots {
     bytes: Vec<u8>,
     /// 0 where a slot holds nothing valid.
     versions: [u64; SLOTS],
+    /// The version that each slot says was synced last; 0 where it names none.
+    synced: [u64; SLOTS],
 }
 
 impl Slots {
@@ -66,7 +71,8 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
         for slot in 0..SLOTS {
             bytes[(slot + 1) * SLOT_BYTES - 1] = b'\n';
         }
-        bytes[..SLOT_BYTES].copy_from_slice(&encode(path, 1, value)?);
+        // It is synced before it has its name.
+        bytes[..SLOT_BYTES].copy_from_slice(&encode(path, 1, 1, value)?);
         fs::replace_durably(fs, path, &bytes)
     }
 
@@ -88,19 +94,34 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
         Ok(slots.newest().and_then(|slot| serde_json::from_slice(slots.slot(slot)).ok()))
     }
 
+    /// The values of which a power cut leaves one: what its writer knew to be durable, and whatever was
+    /// written since. `None` where no writer has said what is durable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn survivors(&self) -> Result<Option<Vec<T>>> {
+        let slots = self.slots()?;
+        let synced = slots.newest().map_or(0, |slot| slots.synced[slot]);
+        if synced == 0 || !slots.versions.contains(&synced) {
+            return Ok(None);
+        }
+        let since = (0..SLOTS).filter(|slot| slots.versions[*slot] >= synced);
+        Ok(since.map(|slot| serde_json::from_slice(slots.slot(slot)).ok()).collect())
+    }
+
     fn slots(&self) -> Result<Slots> {
         let mut bytes = vec![0; SLOT_BYTES * SLOTS];
         let mut tries = 0;
         loop {
             bytes.fill(0);
             fs::read_full(&*self.file, &mut bytes, 0).context("read", &self.path)?;
-            let mut versions = [0; SLOTS];
+            let (mut versions, mut synced) = ([0; SLOTS], [0; SLOTS]);
             for (slot, text) in bytes.chunks_exact(SLOT_BYTES).enumerate() {
-                versions[slot] = version::<T>(text).unwrap_or(0);
+                (versions[slot], synced[slot]) = version::<T>(text).unwrap_or_default();
             }
             tries += 1;
             if versions != [0; SLOTS] || tries == READ_TRIES {
-                return Ok(Slots { bytes, versions });
+                return Ok(Slots { bytes, versions, synced });
             }
             std::thread::yield_now();
         }
@@ -181,7 +202,8 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
                 number::LAST
             )));
         }
-        let bytes = encode(&self.register.path, version, value)?;
+        let synced = self.synced.map_or(0, |slot| self.versions[slot]);
+        let bytes = encode(&self.register.path, version, synced, value)?;
         let slot = (0..SLOTS)
             .filter(|slot| Some(*slot) != self.synced)
             .min_by_key(|slot| self.versions[*slot])
@@ -210,8 +232,12 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
         self.suspect = true;
         self.register.file.sync_data().context("sync", &self.register.path)?;
         self.suspect = false;
-        self.dirty = false;
         self.synced = Some(slot);
+        // The value is durable whether or not this can be said; then it is said with the next write.
+        if let Ok(value) = serde_json::from_slice::<T>(&bytes) {
+            let _ = self.write(&value);
+        }
+        self.dirty = false;
         Ok(())
     }
 
@@ -236,8 +262,9 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     }
 }
 
-/// One slot: the value's own JSON object with `crc` and `version` in front.
-fn encode<T: Serialize>(path: &Path, version: u64, value: &T) -> Result<Vec<u8>> {
+/// One slot: the value's own JSON object with `crc`, `version` and, where one is, the version that was
+/// synced last in front.
+fn encode<T: Serialize>(path: &Path, version: u64, synced: u64, value: &T) -> Result<Vec<u8>> {
     let too_large = || {
         Error::Invalid(format!(
             "{}: a value of a register is an object of less than a slot",
@@ -246,7 +273,9 @@ fn encode<T: Serialize>(path: &Path, version: u64, value: &T) -> Result<Vec<u8>>
     };
     let fields = serde_json::to_string(value).map_err(|_| too_large())?;
     let fields = fields.strip_prefix('{').filter(|rest| *rest != "}").ok_or_else(too_large)?;
-    let mut bytes = format!("{{\"crc\":\"00000000\",\"version\":{version},{fields}").into_bytes();
+    let synced = if synced > 0 { format!("\"synced\":{synced},") } else { String::new() };
+    let mut bytes =
+        format!("{{\"crc\":\"00000000\",\"version\":{version},{synced}{fields}").into_bytes();
     crc::seal(&mut bytes);
     if bytes.len() >= SLOT_BYTES {
         return Err(too_large());
@@ -256,12 +285,14 @@ fn encode<T: Serialize>(path: &Path, version: u64, value: &T) -> Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// The version of a slot that is valid and holds a `T`.
-fn version<T: DeserializeOwned>(slot: &[u8]) -> Option<u64> {
+/// The version of a slot that is valid and holds a `T`, and the one that it says was synced last.
+fn version<T: DeserializeOwned>(slot: &[u8]) -> Option<(u64, u64)> {
     #[derive(serde::Deserialize)]
     struct Versioned {
         #[serde(deserialize_with = "bounded")]
         version: u64,
+        #[serde(default)]
+        synced: u64,
     }
     let (line, newline) = slot.split_at(SLOT_BYTES - 1);
     let line = line.trim_ascii_end();
@@ -269,9 +300,9 @@ fn version<T: DeserializeOwned>(slot: &[u8]) -> Option<u64> {
     if newline != b"\n" {
         return None;
     }
-    let Versioned { version } = serde_json::from_slice(line).ok()?;
+    let Versioned { version, synced } = serde_json::from_slice(line).ok()?;
     serde_json::from_slice::<T>(line).ok()?;
-    Some(version)
+    Some((version, synced))
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ use jiff::Timestamp;
 
 use crate::core::Core;
 use crate::cursor::{self, CursorValue};
+use crate::definition::Definition;
 use crate::error::{Context, Result};
 use crate::fs::{self, Open, Stat};
 use crate::head::Applied;
 use crate::journal::Segments;
 use crate::recovery::roll_forward;
+use crate::register::Register;
 
 /// Drops what may be dropped: sealed segments that `applied` and every cursor have passed, once they are
 /// old enough, or sooner when the journal is too large. Returns how many.
@@ -71,30 +73,35 @@ fn is_old(core: &Core, stat: &Stat) -> bool {
 
 /// The newest commit that `applied` and every cursor have passed, durably.
 fn passed(core: &Core) -> Result<u64> {
-    let mut passed = core.applied()?.map_or(0, |Applied { seq, .. }| seq);
-    sync_register(core, &core.names.applied())?;
+    let path = core.names.applied();
+    let applied = Register::<Applied>::open(&*core.fs, &path, Open::Read)?;
+    let applied = applied.map(|register| register.survivors()).transpose()?.flatten();
+    let mut passed = applied.map_or(0, |values| {
+        let own = |value: &Applied| (value.identity == core.identity).then_some(value.seq);
+        values.iter().map(|value| own(value).unwrap_or(0)).min().unwrap_or(0)
+    });
     for name in cursor::list(&*core.fs, &core.names)? {
-        let value = cursor::peek(&*core.fs, &core.names, &name)?;
-        // Read first, then synced: what is believed is what survives a power cut.
-        sync_register(core, &core.names.cursor(&name))?;
-        let settled = match value {
-            Some(CursorValue { identity, next, folded, .. }) if identity == core.identity => {
-                (next.seq - 1).min(folded)
-            }
-            _ => {
-                tracing::warn!(
-                    subscription = name,
-                    "its cursor cannot be read: the whole journal is kept for it"
-                );
-                0
-            }
-        };
-        passed = passed.min(settled);
+        passed = passed.min(settled(core, &name)?);
     }
     Ok(passed)
 }
 
-fn sync_register(core: &Core, path: &std::path::Path) -> Result<()> {
-    let file = core.fs.open(path, Open::Write).context("open", path)?;
-    file.sync_data().context("sync", path)
+/// The newest commit that a subscription needs no more, whatever a power cut leaves of its cursor, and
+/// once it has obeyed a reset.
+fn settled(core: &Core, name: &str) -> Result<u64> {
+    let values = cursor::survivors(&*core.fs, &core.names, name)?;
+    if values.is_empty() || values.iter().any(|value| value.identity != core.identity) {
+        tracing::warn!(
+            subscription = name,
+            "its cursor cannot be read: the whole journal is kept for it"
+        );
+        return Ok(0);
+    }
+    let definition = Definition::read(&*core.fs, &core.names, name)?;
+    let needed = |value: &CursorValue| {
+        let request = definition.as_ref().and_then(|it| it.request_after(value.generation));
+        let next = request.map_or(value.next, |request| request.next.min(value.next));
+        (next.seq - 1).min(value.folded)
+    };
+    Ok(values.iter().map(needed).min().unwrap_or(0))
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests damage the file from outside")]
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde::Deserialize;
@@ -61,7 +62,7 @@ fn the_newest_value_counts() {
 fn a_version_that_could_have_no_next_is_not_believed() {
     for (version, read) in [(u64::MAX, None), (number::LAST + 1, None), (number::LAST, Some(7))] {
         let bench = Bench::new();
-        let slot = encode(&bench.path, version, &Value { at: 7 }).unwrap();
+        let slot = encode(&bench.path, version, 0, &Value { at: 7 }).unwrap();
         fs::write(&bench.path, slot).unwrap();
         assert_eq!(bench.read(), read, "{version}");
         let mut writer = RegisterWriter::unsynced(bench.register());
@@ -113,9 +114,9 @@ fn the_slot_that_was_synced_last_is_never_overwritten_before_another_is_synced()
     let (mut writer, _) = RegisterWriter::take_over(bench.register()).unwrap();
     writer.write(&Value { at: 1 }).unwrap();
     writer.sync().unwrap();
-    let synced =
-        bench.slots().iter().position(|slot| slot.windows(7).any(|text| text == b"\"at\":1}"));
-    let synced = synced.unwrap();
+    let synced = bench.register().slots().unwrap();
+    let named = synced.synced[synced.newest().unwrap()];
+    let synced = synced.versions.iter().position(|version| *version == named).unwrap();
     let before = bench.slots()[synced].clone();
     for at in 2..20 {
         let newest_before = bench.slots();
@@ -125,6 +126,29 @@ fn the_slot_that_was_synced_last_is_never_overwritten_before_another_is_synced()
             (0..SLOTS).filter(|slot| bench.slots()[*slot] != newest_before[*slot]).count();
         assert_eq!(changed, 1, "one slot a write");
     }
+}
+
+#[test]
+fn what_a_power_cut_may_leave_is_what_was_synced_and_all_that_was_written_since() {
+    let bench = Bench::new();
+    let survivors = || {
+        let values = bench.register().survivors().unwrap();
+        values.map(|values| values.iter().map(|value| value.at).collect::<BTreeSet<_>>())
+    };
+    assert_eq!(survivors(), Some([0].into()));
+    let (mut writer, _) = RegisterWriter::take_over(bench.register()).unwrap();
+    writer.write(&Value { at: 1 }).unwrap();
+    assert_eq!(survivors(), Some([0, 1].into()));
+    writer.write(&Value { at: 2 }).unwrap();
+    assert_eq!(survivors(), Some([0, 1, 2].into()));
+    writer.write(&Value { at: 3 }).unwrap();
+    assert_eq!(survivors(), Some([0, 2, 3].into()));
+    writer.sync().unwrap();
+    assert_eq!(survivors(), Some([3].into()));
+    let mut knows_nothing = RegisterWriter::unsynced(bench.register());
+    knows_nothing.refresh().unwrap();
+    knows_nothing.write(&Value { at: 4 }).unwrap();
+    assert_eq!(survivors(), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use docbox::Transaction;
+use docbox::{Start, Store, Subscription, Transaction};
 
 use super::{appends, fail, kill_at, syncs_journal};
 use crate::beginnings;
@@ -163,4 +163,65 @@ fn what_a_creation_that_was_cut_leaves_beside_is_cleared_by_the_next() {
             assert!(left.is_empty(), "call {call}, seed {seed}: {left:?}");
         }
     }
+}
+
+/// Twelve commits in several segments, all of them acked by an open subscription.
+fn acked(disk: &Disk, history: &History) -> (Store, Subscription) {
+    let store = open(&disk.process()).expect("opens");
+    for _ in 0..12 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    store.checkpoint().expect("a checkpoint");
+    let mut subscription = subscribe(&store, "ui").expect("opens");
+    subscription.catch_up().for_each(|delivery| delivery.unwrap().ack().expect("an ack"));
+    (store, subscription)
+}
+
+fn syncs_cursor(call: &Call) -> bool {
+    call.is(Op::SyncData, "/s/.docbox/cursors/ui")
+}
+
+#[test]
+fn retention_believes_no_sync_of_a_cursor_that_follows_one_that_failed() {
+    for is_consumed in [true, false] {
+        let (disk, history) = (disk(), History::default());
+        let (store, mut subscription) = acked(&disk, &history);
+        fail(&disk, syncs_cursor);
+        subscription.sync().expect_err("it is not durable");
+        disk.unhook();
+        // The consumer may have died since; another process drops segments.
+        let consumer = is_consumed.then_some(subscription);
+        let other = open(&disk.process()).expect("opens");
+        other.retain().expect("retention");
+        drop((store, consumer, other));
+        check(&after_power_cut(&disk), &history);
+    }
+}
+
+#[test]
+fn retention_drops_what_a_cursor_passed_once_that_is_durable() {
+    for is_consumed in [true, false] {
+        let (disk, history) = (disk(), History::default());
+        let (store, mut subscription) = acked(&disk, &history);
+        assert_eq!(store.retain().expect("retention"), 0, "it is in the page cache only");
+        if is_consumed {
+            subscription.sync().expect("it is durable");
+        }
+        let consumer = is_consumed.then_some(subscription);
+        let dropped = store.retain().expect("retention");
+        assert!(dropped > 0, "consumed: {is_consumed}");
+        drop((store, consumer));
+        check(&after_power_cut(&disk), &history);
+    }
+}
+
+#[test]
+fn retention_keeps_what_a_reset_asks_for_that_nobody_has_obeyed_yet() {
+    let (disk, history) = (disk(), History::default());
+    let (store, mut subscription) = acked(&disk, &history);
+    subscription.sync().expect("it is durable");
+    store.reset("ui", Start::Beginning).expect("a reset");
+    store.retain().expect("retention");
+    let delivery = subscription.next(Duration::ZERO).expect("no error").expect("an event");
+    assert_eq!(delivery.event().position().seq, 1);
 }
