@@ -12,7 +12,7 @@ use crate::head::{Applied, Head};
 use crate::journal::{Expected, Line, Place, Scan, Segments, read_line, scan};
 use crate::lock::Locked;
 use crate::place;
-use crate::record;
+use crate::record::{self, Record};
 use crate::redo::{Redo, Same};
 use crate::register::{Register, RegisterWriter};
 use crate::sync::PoisonError;
@@ -148,7 +148,7 @@ fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result
     let from = applied.as_ref().map_or(0, |applied| applied.seq);
     let mut redo = Redo::default();
     let mut head_line = None;
-    let found = scan(&*core.fs, &core.names, start, expected, &mut |record, line| {
+    let mut visit = |record: &Record<'_>, line: Line| {
         if record.seq > from {
             redo.add(record, &core.names.segment(line.place.segment), line.place.offset)?;
         }
@@ -163,7 +163,16 @@ fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result
             head_line = Some(line);
         }
         Ok(())
-    })?;
+    };
+    let mut found = scan(&*core.fs, &core.names, start, expected, &mut visit)?;
+    // It ends before the line that `applied` names. What the next line has to continue is further back.
+    if found.last.is_none()
+        && expected.prev.is_none()
+        && let Some(segment) = segments.before(start.segment)
+    {
+        let (start, expected) = beginning_of(segment);
+        found = scan(&*core.fs, &core.names, start, expected, &mut visit)?;
+    }
     let claims = claims(core, head, applied.as_ref())?;
     clear_torn_tail(core, &found, claims)?;
     // Lines past the head that was found, or all of the last segment where there is none to trust.
@@ -212,12 +221,18 @@ fn sync_what_was_copied(core: &Core, head: Option<&Head>) {
 pub fn start_of_redo(segments: &Segments, applied: Option<&Applied>) -> (Place, Expected) {
     let oldest = segments.oldest().unwrap_or(1);
     let next = applied.map_or(oldest, |applied| applied.seq + 1);
-    let segment = segments.holding(next).unwrap_or(oldest);
-    let prev = match applied {
-        _ if segment == 1 => Some(Crc::NONE),
-        Some(applied) if segment == applied.seq + 1 => applied.crc,
-        _ => None,
-    };
+    let (start, expected) = beginning_of(segments.holding(next).unwrap_or(oldest));
+    match applied {
+        Some(applied) if applied.seq > 0 && start.segment == applied.seq + 1 => {
+            (start, Expected { prev: applied.crc, ..expected })
+        }
+        _ => (start, expected),
+    }
+}
+
+/// The first line of a segment. What it continues is known of the very first only.
+fn beginning_of(segment: u64) -> (Place, Expected) {
+    let prev = (segment == 1).then_some(Crc::NONE);
     (Place { segment, offset: 0 }, Expected { seq: segment, prev })
 }
 

@@ -330,7 +330,7 @@ fn check_commit(disk: &Disk, store: Store, served: &Served) {
             Some(_) => (None, &now.events[..]),
         };
         assert_eq!(before, &served.events[..], "what was served before is served again");
-        assert_eq!(now.stopped.is_some(), served.stopped.is_some());
+        assert_eq!(now.stopped.is_some(), served.stopped.is_some(), "{:?}", now.stopped);
         if let Some((seq, text)) = last {
             assert_eq!(*seq, commit.seq());
             assert!(text.contains("After"));

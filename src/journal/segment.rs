@@ -75,6 +75,12 @@ impl Segments {
         self.0.iter().find(|other| **other > first).copied()
     }
 
+    /// The segment before the one named `first`.
+    #[must_use]
+    pub fn before(&self, first: u64) -> Option<u64> {
+        self.0.iter().rev().find(|other| **other < first).copied()
+    }
+
     /// All of them, oldest first.
     #[must_use]
     pub fn firsts(&self) -> &[u64] {

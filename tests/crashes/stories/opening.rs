@@ -1,10 +1,11 @@
 //! Stories of opening and recovery.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use docbox::fs::{Fs, Kind};
-use docbox::{Store, Transaction};
+use docbox::{Event, RecordedEvent, Severity, Start, Store, Transaction};
 
 use super::{kill_at, syncs_journal};
 use crate::history::History;
@@ -234,6 +235,30 @@ fn a_journal_that_was_restored_from_an_older_copy_is_gone_on_with() {
     assert_eq!(store.status().expect("a status").head, 1);
     let seq = history.commit(&store, &[("agents/b", Some("three"))]).expect("goes on");
     assert_eq!(seq, 2);
+}
+
+#[test]
+fn a_journal_whose_newest_segment_was_emptied_is_gone_on_with_as_one_chain() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    for _ in 0..12 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    store.close().expect("closes");
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|it| it == "jsonl");
+    let newest = disk.tree().into_iter().map(|(path, _)| path).filter(is_segment).max();
+    disk.write(newest.expect("a segment"), "");
+    let store = open(&disk.process()).expect("opens, and says what it found");
+    let end = store.status().expect("a status").head;
+    assert!(end > 0 && end < 12, "{end}");
+    let commit = store.commit(Transaction::new().emit(Event::bare("After"))).expect("goes on");
+    assert_eq!(commit.seq(), end + 1);
+    let events: Result<Vec<_>, _> = store.events(Start::Beginning).expect("events").collect();
+    let events = events.expect("each line continues the one before");
+    assert_eq!(events.len() as u64, end + 1);
+    assert!(events.is_sorted_by_key(RecordedEvent::time), "time never goes back");
+    let worst = store.verify().expect("verify reads").worst();
+    assert!(worst < Some(Severity::Damage), "{worst:?}");
 }
 
 #[test]
