@@ -42,7 +42,7 @@ pub fn checkpoint(core: &Core) -> Result<bool> {
     };
     // What was opened by its name may be another store's by now.
     core.lock.check_home()?;
-    let (mut writer, value) = RegisterWriter::take_over(register)?;
+    let (mut writer, value) = RegisterWriter::take_over(&*core.fs, register)?;
     let value = value.filter(|applied| applied.identity == core.identity);
     let head = core.head()?;
     // Segments go only once `applied` has passed them durably; an older slot may not say so.

@@ -67,7 +67,7 @@ impl Cursor {
     ) -> Result<Self> {
         let register = Register::open(fs, &names.cursor(name), Open::Write)?
             .ok_or_else(|| Error::NoSubscription { name: name.to_owned() })?;
-        let (writer, value) = RegisterWriter::take_over(register)?;
+        let (writer, value) = RegisterWriter::take_over(fs, register)?;
         let value = value.ok_or_else(|| unreadable(name))?;
         check(name, &value, identity, head)?;
         Ok(Self { writer, value })
@@ -179,7 +179,7 @@ pub fn survivors(fs: &dyn Fs, names: &Names, name: &str) -> Result<Vec<CursorVal
     if !lock.try_lock(Lock::Exclusive).context("lock", &path)? {
         return Ok(values);
     }
-    let taken = RegisterWriter::take_over(open()?);
+    let taken = RegisterWriter::take_over(fs, open()?);
     let _ = lock.unlock();
     Ok(taken?.1.into_iter().collect())
 }

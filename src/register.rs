@@ -71,8 +71,8 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
         for slot in 0..SLOTS {
             bytes[(slot + 1) * SLOT_BYTES - 1] = b'\n';
         }
-        // It is synced before it has its name.
-        bytes[..SLOT_BYTES].copy_from_slice(&encode(path, 1, 1, value)?);
+        // That it is durable is not said: its name is not yet, and may never be.
+        bytes[..SLOT_BYTES].copy_from_slice(&encode(path, 1, 0, value)?);
         fs::replace_durably(fs, path, &bytes)
     }
 
@@ -107,6 +107,17 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
         }
         let since = (0..SLOTS).filter(|slot| slots.versions[*slot] >= synced);
         Ok(since.map(|slot| serde_json::from_slice(slots.slot(slot)).ok()).collect())
+    }
+
+    /// The same register, under a name that is durable.
+    fn made_durable(self, fs: &dyn Fs) -> Result<Self> {
+        let slots = self.slots()?;
+        let Some(newest) = slots.newest().filter(|slot| slots.synced[*slot] == 0) else {
+            return Ok(self);
+        };
+        let Ok(value) = serde_json::from_slice::<T>(slots.slot(newest)) else { return Ok(self) };
+        Self::create(fs, &self.path, &value)?;
+        Ok(Self::open(fs, &self.path, Open::Write)?.unwrap_or(self))
     }
 
     fn slots(&self) -> Result<Slots> {
@@ -158,12 +169,14 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     }
 
     /// Takes a register over from whoever wrote it before: which slot was synced last is not known, so
-    /// the newest is written again and synced first. Returns its value, `None` when no slot is readable.
+    /// the newest is written again and synced first. Where nobody has said of any that it was synced, its
+    /// maker may have failed to make its name durable, and only a new name makes that sure: it is made anew.
+    /// Returns its value, `None` when no slot is readable.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn take_over(register: Register<T>) -> Result<(Self, Option<T>)> {
-        let mut writer = Self::unsynced(register);
+    pub fn take_over(fs: &dyn Fs, register: Register<T>) -> Result<(Self, Option<T>)> {
+        let mut writer = Self::unsynced(register.made_durable(fs)?);
         let value = writer.refresh()?;
         if value.is_some() {
             writer.dirty = true;

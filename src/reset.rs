@@ -73,7 +73,7 @@ fn obey_alone(core: &Core, name: &str, request: ResetRequest) -> Result<()> {
     let Some(register) = Register::<CursorValue>::open(&*core.fs, &path, Open::Write)? else {
         return Register::create(&*core.fs, &path, &value);
     };
-    let (mut writer, found) = RegisterWriter::take_over(register)?;
+    let (mut writer, found) = RegisterWriter::take_over(&*core.fs, register)?;
     if found.is_none() {
         return Register::create(&*core.fs, &path, &value);
     }

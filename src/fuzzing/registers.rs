@@ -80,7 +80,7 @@ where
     assert!(!versions(file).is_empty(), "only a slot with the right checksum is believed");
     value_holds(&value, &disk);
 
-    let (mut writer, taken) = RegisterWriter::take_over(open()).expect("a take-over");
+    let (mut writer, taken) = RegisterWriter::take_over(&*process, open()).expect("a take-over");
     assert_eq!(taken.as_ref(), Some(&value));
     // Where a value is as large as a slot, there is no room for a longer version.
     if writer.write(&value).is_ok() {

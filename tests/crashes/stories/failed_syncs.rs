@@ -225,3 +225,30 @@ fn retention_keeps_what_a_reset_asks_for_that_nobody_has_obeyed_yet() {
     let delivery = subscription.next(Duration::ZERO).expect("no error").expect("an event");
     assert_eq!(delivery.event().position().seq, 1);
 }
+
+#[test]
+fn a_subscription_whose_name_could_not_be_made_durable_is_not_forgotten_once_it_is_opened() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[]).expect("a commit");
+    // What was made is not removed either.
+    let is_made = AtomicBool::new(false);
+    disk.hook(move |_, call| {
+        let fails = is_made.load(Ordering::Relaxed)
+            && matches!(call.op, Op::SyncDir | Op::RemoveFile);
+        let makes = call.to.as_deref().is_some_and(|to| to.ends_with("cursors/ui"));
+        is_made.fetch_or(makes, Ordering::Relaxed);
+        if fails { Answer::FailOs(5) } else { Answer::Go }
+    });
+    subscribe(&store, "ui").expect_err("its name is not durable");
+    disk.unhook();
+    history.deliver(&store, "ui").expect("it is tried again");
+    store.close().expect("all is durable");
+    history.note_synced("ui");
+    let disk = after_power_cut(&disk);
+    let store = open(&disk.process()).expect("opens");
+    let mut subscription = subscribe(&store, "ui").expect("opens");
+    assert!(subscription.next(Duration::ZERO).expect("no error").is_none(), "it was settled");
+    drop((subscription, store));
+    check(&disk, &history);
+}
