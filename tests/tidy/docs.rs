@@ -23,7 +23,7 @@ fn every_test_that_the_guarantees_name_is_there() {
         |name: &str| sources.iter().any(|source| source.text.contains(&format!("fn {name}(")));
     let missing: Vec<_> = named.iter().filter(|name| !is_there(name)).collect();
     assert!(missing.is_empty(), "no such tests: {missing:#?}");
-    for story in (1..=26).filter(|story| ![17, 20, 22, 26].contains(story)) {
+    for story in (1..=26).filter(|story| *story != 22) {
         let prefix = format!("story_{story:02}_");
         assert!(named.iter().any(|name| name.starts_with(&prefix)), "story {story} has no test");
     }

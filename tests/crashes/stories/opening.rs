@@ -9,7 +9,7 @@ use docbox::{Event, RecordedEvent, Severity, Start, Store, Transaction};
 
 use super::{kill_at, syncs_journal};
 use crate::history::History;
-use crate::oracle::{check, disk, limits, open};
+use crate::oracle::{check, disk, empty_disk, limits, open};
 use crate::support::other::Other;
 use crate::support::sim::{Answer, Disk, Op, ROOT, Survival};
 
@@ -181,7 +181,7 @@ fn an_edit_that_a_redo_after_a_power_cut_replaces_is_kept_aside() {
 
 #[test]
 fn a_store_whose_maker_died_before_its_name_was_durable_is_made_so_by_the_next() {
-    let disk = crate::oracle::empty_disk();
+    let disk = empty_disk();
     let history = History::default();
     let renamed = std::sync::atomic::AtomicBool::new(false);
     kill_at(&disk, move |call| {
@@ -259,6 +259,17 @@ fn a_journal_whose_newest_segment_was_emptied_is_gone_on_with_as_one_chain() {
     assert!(events.is_sorted_by_key(RecordedEvent::time), "time never goes back");
     let worst = store.verify().expect("verify reads").worst();
     assert!(worst < Some(Severity::Damage), "{worst:?}");
+}
+
+#[test]
+fn a_filesystem_whose_locks_let_everybody_in_is_refused() {
+    let made = disk();
+    made.let_everybody_lock();
+    let error = open(&made.process()).expect_err("two holders have one lock");
+    assert!(error.to_string().contains("put the store on a local filesystem"), "{error}");
+    let empty = empty_disk();
+    empty.let_everybody_lock();
+    open(&empty.process()).expect_err("no store is made there either");
 }
 
 #[test]

@@ -100,6 +100,11 @@ impl Disk {
         self.0.state().waiting
     }
 
+    /// From here on the filesystem lets everybody have a lock who asks for it.
+    pub fn let_everybody_lock(&self) {
+        self.0.state().locks.exclude_nobody = true;
+    }
+
     /// Sets how long somebody may wait for a lock before that counts as a deadlock.
     pub fn set_patience(&self, patience: Duration) {
         self.0.state().patience = patience;

@@ -81,7 +81,7 @@ impl State {
 
     pub fn kill_all(&mut self) {
         self.alive.clear();
-        self.locks = Locks::default();
+        self.locks.free_all();
     }
 }
 

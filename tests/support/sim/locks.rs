@@ -14,7 +14,11 @@ pub struct Handle {
 
 /// Who holds what.
 #[derive(Debug, Default)]
-pub struct Locks(Vec<(Handle, Lock)>);
+pub struct Locks {
+    held: Vec<(Handle, Lock)>,
+    /// As on some network filesystems, where whoever asks is let in.
+    pub exclude_nobody: bool,
+}
 
 impl Locks {
     /// Takes the lock if it is free. What the handle holds is given back first, and stays so when the new
@@ -25,25 +29,30 @@ impl Locks {
         let in_the_way = |(holder, held): &(Handle, Lock)| {
             holder.inode == handle.inode && (lock == Lock::Exclusive || *held == Lock::Exclusive)
         };
-        let free = !self.0.iter().any(in_the_way);
+        let free = self.exclude_nobody || !self.held.iter().any(in_the_way);
         if free {
-            self.0.push((handle, lock));
+            self.held.push((handle, lock));
         }
         free
     }
 
     pub fn free(&mut self, handle: Handle) {
-        self.0.retain(|(holder, _)| *holder != handle);
+        self.held.retain(|(holder, _)| *holder != handle);
     }
 
     /// The process is dead.
     pub fn free_all_of(&mut self, process: u32) {
-        self.0.retain(|(holder, _)| holder.process != process);
+        self.held.retain(|(holder, _)| holder.process != process);
+    }
+
+    /// All processes are dead.
+    pub fn free_all(&mut self) {
+        self.held.clear();
     }
 
     /// The processes that hold a lock on the file.
     pub fn holders(&self, inode: Inode) -> Vec<(u32, Lock)> {
-        let of_it = self.0.iter().filter(|(holder, _)| holder.inode == inode);
+        let of_it = self.held.iter().filter(|(holder, _)| holder.inode == inode);
         of_it.map(|(holder, lock)| (holder.process, *lock)).collect()
     }
 }
