@@ -5,15 +5,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::applied::Held;
 use crate::core::Core;
-use crate::error::{Context, Error, Result};
-use crate::fs::{self, Kind, Lock, Open};
+use crate::error::{Context, Result};
+use crate::fs::{self, Kind, Open};
 use crate::head::{Applied, Head};
 use crate::journal::Segments;
 use crate::key::Key;
 use crate::recovery::roll_forward;
 use crate::redo::{Redo, Same};
-use crate::register::{Register, RegisterWriter};
 
 /// More documents than this are synced with their whole filesystem at once, where that can be asked for.
 const ONE_BY_ONE: usize = 32;
@@ -24,26 +24,8 @@ const ONE_BY_ONE: usize = 32;
 /// # Errors
 /// What the disk says; `applied` stays, and the next attempt writes the documents anew first.
 pub fn checkpoint(core: &Core) -> Result<bool> {
-    let path = core.names.checkpoint_lock();
-    let lock = core.fs.open(&path, Open::Write).context("open", &path)?;
-    if !lock.try_lock(Lock::Exclusive).context("lock", &path)? {
-        return Ok(false);
-    }
-    let register = Register::<Applied>::open(&*core.fs, &core.names.applied(), Open::Write)?;
-    let Some(register) = register else {
-        return Err(Error::Corrupt {
-            path: core.names.applied(),
-            offset: 0,
-            seq: None,
-            what: "this register is missing; close every program that has the store open, and remove `head` \
-                   beside it: the next open makes both anew from the journal"
-                .into(),
-        });
-    };
-    // What was opened by its name may be another store's by now.
-    core.lock.check_home()?;
-    let (mut writer, value) = RegisterWriter::take_over(&*core.fs, register)?;
-    let value = value.filter(|applied| applied.identity == core.identity);
+    let Some(mut taken) = Held::try_take(core)? else { return Ok(false) };
+    let value = taken.value().cloned();
     let head = core.head()?;
     // Segments go only once `applied` has passed them durably; an older slot may not say so.
     let dropped = Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1) - 1;
@@ -70,17 +52,17 @@ pub fn checkpoint(core: &Core) -> Result<bool> {
     if let Some(applied) = &value {
         // Said before, for afterwards the disk may take nothing. Seen by whichever process tries next. A
         // power cut forgets it, and redoes everything.
-        writer.write(&Applied { suspect: true, stays_in: None, ..applied.clone() })?;
+        taken.write(Applied { suspect: true, stays_in: None, ..applied.clone() })?;
     }
     sync_documents(core, &keys)?;
     if let Err(error) = sync_folders(core, &keys) {
         if let Some(applied) = value {
-            let _ = writer.write(&Applied { suspect: true, stays_in: now, ..applied });
+            let _ = taken.write(Applied { suspect: true, stays_in: now, ..applied });
         }
         return Err(error);
     }
-    writer.write(&Applied::up_to(&head))?;
-    writer.sync()?;
+    let oldest = value.and_then(|applied| applied.oldest);
+    taken.write_durably(Applied { oldest, ..Applied::up_to(&head) })?;
     tracing::debug!(from, to = head.seq, "the documents are durable");
     Ok(true)
 }

@@ -93,6 +93,10 @@ pub struct Applied {
     /// nothing makes them anew. Until the next boot or mount `applied` stays, and the journal has it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stays_in: Option<String>,
+    /// Segments before the one of this name were dropped, or are about to be. What a power cut brings
+    /// back of them is void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<u64>,
 }
 
 impl Applied {
@@ -106,6 +110,7 @@ impl Applied {
             time: head.time,
             suspect: false,
             stays_in: None,
+            oldest: None,
         }
     }
 }

@@ -44,6 +44,7 @@
 //! - ground: [`Error`], [`fs`] (the one door to the disk)
 
 mod ack;
+mod applied;
 mod batch;
 mod bell;
 mod checkpoint;
@@ -87,6 +88,7 @@ mod record;
 mod recovery;
 mod redo;
 mod register;
+mod removal;
 mod reset;
 mod retention;
 mod retry;

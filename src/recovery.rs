@@ -15,6 +15,7 @@ use crate::place;
 use crate::record::{self, Record};
 use crate::redo::{Redo, Same};
 use crate::register::{Register, RegisterWriter};
+use crate::removal::remove_what_came_back;
 use crate::sync::PoisonError;
 use crate::tail::{claims, clear_torn_tail};
 
@@ -81,6 +82,7 @@ fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
         creation::sync_name(&*core.fs, &core.names)?;
     }
     make_missing_folders(core)?;
+    remove_what_came_back(core)?;
     place::clear_leftovers(&core.documents)?;
     let head = locked.find_head()?.filter(|head| head.identity == core.identity);
     // A last line that is not there in an intact cache: a journal that was restored. Then all is read.

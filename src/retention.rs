@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 
+use crate::applied::Held;
 use crate::core::Core;
 use crate::cursor::{self, CursorValue};
 use crate::definition::Definition;
 use crate::error::{Context, Result};
 use crate::fs::{self, Open, Stat};
-use crate::head::Applied;
+use crate::head::{Applied, Head};
 use crate::journal::Segments;
 use crate::recovery::roll_forward;
 use crate::register::Register;
+use crate::removal::remove_before;
 
 /// Drops what may be dropped: sealed segments that `applied` and every cursor have passed, once they are
 /// old enough, or sooner when the journal is too large. Returns how many.
@@ -21,29 +23,45 @@ pub fn retain(core: &Core) -> Result<usize> {
     if !anything_due(core)? {
         return Ok(0);
     }
+    let Some(mut taken) = Held::try_take(core)? else { return Ok(0) };
+    let Some(applied) = taken.value().cloned() else { return Ok(0) };
     // Under the lock, as is the creation of a subscription: a new one never finds its start gone.
     let mut locked = core.lock.take()?;
-    roll_forward(core, &mut locked)?;
-    let passed = passed(core)?;
+    let head = roll_forward(core, &mut locked)?;
     let segments = Segments::list(&*core.fs, &core.names)?;
-    let mut total: u64 = sizes(core, &segments)?.iter().map(|stat| stat.len).sum();
-    let mut dropped = 0;
+    let Some(oldest) = oldest_kept(core, &segments, &applied, &head)? else { return Ok(0) };
+    if applied.oldest != Some(oldest) {
+        // First said, then done: where the sync of a removal fails, no later one makes it durable.
+        taken.write_durably(Applied { oldest: Some(oldest), ..applied })?;
+    }
+    remove_before(core, &segments, oldest)
+}
+
+/// The first segment that is kept; `None` when nothing is to be dropped.
+fn oldest_kept(
+    core: &Core,
+    segments: &Segments,
+    applied: &Applied,
+    head: &Head,
+) -> Result<Option<u64>> {
+    let passed = passed(core)?;
+    let mut total: u64 = sizes(core, segments)?.iter().map(|stat| stat.len).sum();
+    let mut kept = applied.oldest;
     for pair in segments.firsts().windows(2) {
         let [first, next] = *pair else { break };
         let path = core.names.segment(first);
         let stat = core.fs.stat(&path).context("look at", &path)?;
-        if next > passed + 1 || !(is_old(core, &stat) || total > core.limits.retain_bytes) {
+        let is_decided = applied.oldest.is_some_and(|oldest| next <= oldest);
+        // One without lines may not be durable, and then nothing would be left.
+        let is_needed = next > passed + 1 || next > head.seq;
+        if !is_decided && (is_needed || !(is_old(core, &stat) || total > core.limits.retain_bytes))
+        {
             break;
         }
-        core.fs.remove_file(&path).context("remove", &path)?;
-        // One at a time: two removals that persist in the other order would leave a hole.
-        let folder = core.names.journal();
-        core.fs.sync_dir(&folder).context("sync the folder", &folder)?;
         total = total.saturating_sub(stat.len);
-        dropped += 1;
-        tracing::info!(segment = first, "dropped a segment that everybody has passed");
+        kept = Some(next);
     }
-    Ok(dropped)
+    Ok(kept.filter(|kept| segments.oldest().is_some_and(|oldest| oldest < *kept)))
 }
 
 /// Whether the oldest segment is old, or the journal too large; without the lock.

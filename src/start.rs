@@ -22,7 +22,10 @@ pub enum Start {
 /// # Errors
 /// [`Error::Compacted`] when it is no longer kept, [`Error::Invalid`] when it is beyond the head.
 pub fn resolve(core: &Core, start: Start, head: &Head) -> Result<Position> {
-    let oldest = Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1);
+    let there = Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1);
+    // What is about to be dropped is no beginning.
+    let kept = core.applied()?.and_then(|applied| applied.oldest).filter(|kept| *kept <= head.seq);
+    let oldest = there.max(kept.unwrap_or(1));
     match start {
         Start::Beginning => Ok(Position::new(oldest, 0)),
         Start::Now => Ok(Position::new(head.seq + 1, 0)),

@@ -136,7 +136,9 @@ fn verify_bears_a_journal_without_a_line() {
     });
     history.commit(&store, &[("agents/a", Some("refused"))]).expect_err("the sync fails");
     disk.unhook();
-    assert_eq!(store.retain().expect("all goes well"), 1, "what holds the only line is dropped");
+    assert_eq!(store.retain().expect("all goes well"), 0, "what holds the only line is kept");
+    // As an earlier version left it.
+    disk.remove(super::segment(1));
     let report = store.verify().expect("verify reads");
     assert!(report.is_clean(), "{:?}", report.findings);
     let next = store.commit(Transaction::new().put("agents/a", &2).expect("a transaction"));
@@ -165,10 +167,10 @@ fn what_a_creation_that_was_cut_leaves_beside_is_cleared_by_the_next() {
     }
 }
 
-/// Twelve commits in several segments, all of them acked by an open subscription.
+/// Commits in several segments, all of them acked by an open subscription.
 fn acked(disk: &Disk, history: &History) -> (Store, Subscription) {
     let store = open(&disk.process()).expect("opens");
-    for _ in 0..12 {
+    for _ in 0..30 {
         history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
     }
     store.checkpoint().expect("a checkpoint");
@@ -234,8 +236,8 @@ fn a_subscription_whose_name_could_not_be_made_durable_is_not_forgotten_once_it_
     // What was made is not removed either.
     let is_made = AtomicBool::new(false);
     disk.hook(move |_, call| {
-        let fails = is_made.load(Ordering::Relaxed)
-            && matches!(call.op, Op::SyncDir | Op::RemoveFile);
+        let fails =
+            is_made.load(Ordering::Relaxed) && matches!(call.op, Op::SyncDir | Op::RemoveFile);
         let makes = call.to.as_deref().is_some_and(|to| to.ends_with("cursors/ui"));
         is_made.fetch_or(makes, Ordering::Relaxed);
         if fails { Answer::FailOs(5) } else { Answer::Go }
@@ -251,4 +253,39 @@ fn a_subscription_whose_name_could_not_be_made_durable_is_not_forgotten_once_it_
     assert!(subscription.next(Duration::ZERO).expect("no error").is_none(), "it was settled");
     drop((subscription, store));
     check(&disk, &history);
+}
+
+#[test]
+fn a_segment_whose_name_could_not_be_made_durable_is_no_reason_to_drop_the_one_before() {
+    let (disk, history) = (disk(), History::default());
+    let (store, mut subscription) = acked(&disk, &history);
+    subscription.sync().expect("it is durable");
+    let refused = (0..8).find_map(|_| {
+        fail(&disk, |call| syncs_folder(call, "/s/.docbox/journal"));
+        let text = "a text that fills".repeat(20);
+        let result = history.commit(&store, &[("agents/a", Some(&text))]);
+        disk.unhook();
+        result.err()
+    });
+    refused.expect("a new segment was begun, and its name is not durable");
+    history.deliver(&store, "ui").expect_err("the other consumer has it");
+    subscription.catch_up().for_each(|delivery| delivery.unwrap().ack().expect("an ack"));
+    subscription.sync().expect("it is durable");
+    store.checkpoint().expect("a checkpoint");
+    store.retain().expect("retention");
+    drop((subscription, store));
+    check(&after_power_cut(&disk), &history);
+}
+
+#[test]
+fn segments_are_dropped_without_a_hole_though_the_sync_of_a_removal_failed() {
+    let (disk, history) = (disk(), History::default());
+    let (store, mut subscription) = acked(&disk, &history);
+    subscription.sync().expect("it is durable");
+    fail(&disk, |call| syncs_folder(call, "/s/.docbox/journal"));
+    store.retain().expect_err("it is not durable that a segment is gone");
+    disk.unhook();
+    assert!(store.retain().expect("it is tried again") > 1, "more segments are dropped");
+    drop((subscription, store));
+    check(&after_power_cut(&disk), &history);
 }
