@@ -9,6 +9,7 @@ use crate::crc::Crc;
 use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Error, Result};
+use crate::fs::Stat;
 use crate::head::Head;
 use crate::journal::Place;
 use crate::json::Json;
@@ -37,11 +38,26 @@ pub struct Batch<'a> {
     touched: BTreeMap<Key, Touched>,
 }
 
+/// A document as it lies in the folder.
+#[derive(Clone, Debug)]
+struct Seen {
+    stat: Stat,
+    revision: Revision,
+    /// `None` where its revision was known without reading it.
+    bytes: Option<Vec<u8>>,
+}
+
+impl From<Found> for Seen {
+    fn from(found: Found) -> Self {
+        Self { stat: found.stat, revision: found.revision(), bytes: Some(found.bytes) }
+    }
+}
+
 /// A document that a batch writes.
 #[derive(Debug)]
 struct Touched {
     /// As it lies in the folder.
-    found: Option<Found>,
+    seen: Option<Seen>,
     /// As the batch leaves it.
     revision: Option<Revision>,
     /// The commit that wrote it last.
@@ -76,17 +92,17 @@ impl<'a> Batch<'a> {
     /// [`Error::Conflict`], [`Error::Invalid`], or what the disk says.
     pub fn add(&mut self, transaction: Transaction) -> Result<Commit> {
         self.check_acks(&transaction)?;
-        let mut found = Vec::with_capacity(transaction.writes.len());
+        let mut seen = Vec::with_capacity(transaction.writes.len());
         let mut was = Vec::with_capacity(transaction.writes.len());
         for write in &transaction.writes {
-            let (file, revision) = self.look_up(&write.key)?;
+            let (file, revision) = self.look_up(write)?;
             check_expected(write, revision)?;
-            found.push(file);
+            seen.push(file);
             was.push(revision);
         }
         let begin = self.lines.len();
         let crc = self.encode(&transaction, &was);
-        let ready = self.check_size(begin).and_then(|()| self.prepare(&transaction, &found));
+        let ready = self.check_size(begin).and_then(|()| self.prepare(&transaction, &seen));
         let prepared = match ready {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -97,7 +113,7 @@ impl<'a> Batch<'a> {
         self.seq += 1;
         self.prev = crc;
         self.last = begin;
-        Ok(self.accept(transaction, found, prepared))
+        Ok(self.accept(transaction, seen, prepared))
     }
 
     /// Whether no transaction was accepted.
@@ -132,13 +148,18 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`Error::Blocked`]: the batch is durable, and whoever comes next tries again.
     pub fn put_in_place(self) -> Result<()> {
-        let documents = &self.core.documents;
+        let Core { documents, spool, placed, .. } = self.core;
         let mut failed = None;
         for (key, touched) in self.touched {
             let Some(mut prepared) = touched.prepared else { continue };
             if failed.is_none() {
-                let put = prepared.put(documents, &key);
-                failed = put.err().map(|error| blocked(documents, &key, touched.seq, error));
+                match prepared.put(documents, Some(spool), &key) {
+                    Ok(file) => match file.zip(touched.revision) {
+                        Some((stat, revision)) => placed.note(key, stat, revision),
+                        None => placed.forget(&key),
+                    },
+                    Err(error) => failed = Some(blocked(documents, &key, touched.seq, error)),
+                }
             }
             prepared.discard_after(documents, failed.is_none());
         }
@@ -171,14 +192,45 @@ impl<'a> Batch<'a> {
     }
 
     /// A document as the folder and the batch so far have it.
-    fn look_up(&self, key: &Key) -> Result<(Option<Found>, Option<Revision>)> {
+    fn look_up(&self, write: &Write) -> Result<(Option<Seen>, Option<Revision>)> {
+        let key = &write.key;
         if let Some(touched) = self.touched.get(key) {
-            return Ok((touched.found.clone(), touched.revision));
+            return Ok((touched.seen.clone(), touched.revision));
         }
-        self.core.documents.check_spelling(key)?;
-        let found = self.core.documents.read(key)?;
-        let revision = found.as_ref().map(Found::revision);
-        Ok((found, revision))
+        let Core { documents, placed, .. } = self.core;
+        documents.check_spelling(key)?;
+        // A condition is held against the bytes themselves.
+        let known = if write.expect == Expect::Anything {
+            documents.look(key)?.and_then(|stat| {
+                let revision = placed.revision(key, &stat)?;
+                Some(Seen { stat, revision, bytes: None })
+            })
+        } else {
+            None
+        };
+        let seen = match known {
+            Some(seen) => Some(seen),
+            None => documents.read(key)?.map(Seen::from),
+        };
+        let revision = seen.as_ref().map(|seen| seen.revision);
+        Ok((seen, revision))
+    }
+
+    /// Whether the folder already holds what is to be written.
+    fn is_there(&self, write: &Write, seen: Option<&Seen>) -> Result<bool> {
+        let (Some(content), Some(seen)) = (&write.content, seen) else {
+            return Ok(write.content.is_none() && seen.is_none());
+        };
+        if content.revision != seen.revision {
+            return Ok(false);
+        }
+        match &seen.bytes {
+            Some(bytes) => Ok(*bytes == content.file),
+            None => {
+                let found = self.core.documents.read(&write.key)?;
+                Ok(found.is_some_and(|found| found.bytes == content.file))
+            }
+        }
     }
 
     fn encode(&mut self, transaction: &Transaction, was: &[Option<Revision>]) -> Crc {
@@ -215,19 +267,19 @@ impl<'a> Batch<'a> {
     fn prepare(
         &self,
         transaction: &Transaction,
-        found: &[Option<Found>],
+        seen: &[Option<Seen>],
     ) -> Result<Vec<Option<Prepared>>> {
-        let documents = &self.core.documents;
-        let mut all = Vec::with_capacity(found.len());
-        for (write, found) in transaction.writes.iter().zip(found) {
+        let Core { documents, spool, .. } = self.core;
+        let mut all = Vec::with_capacity(seen.len());
+        for (write, seen) in transaction.writes.iter().zip(seen) {
             let wanted = write.content.as_ref().map(|content| content.file.as_slice());
-            let is_there = found.as_ref().map(|found| found.bytes.as_slice());
-            if wanted == is_there {
-                all.push(None);
-                continue;
-            }
-            match Prepared::new(documents, &write.key, wanted, found.as_ref()) {
-                Ok(prepared) => all.push(Some(prepared)),
+            let stat = seen.as_ref().map(|seen| &seen.stat);
+            let prepared = self.is_there(write, seen.as_ref()).and_then(|is_there| {
+                let new = || Prepared::new(documents, Some(spool), &write.key, wanted, stat);
+                (!is_there).then(new).transpose()
+            });
+            match prepared {
+                Ok(prepared) => all.push(prepared),
                 Err(error) => {
                     for prepared in all.into_iter().rev().flatten() {
                         prepared.discard(documents);
@@ -242,12 +294,12 @@ impl<'a> Batch<'a> {
     fn accept(
         &mut self,
         transaction: Transaction,
-        found: Vec<Option<Found>>,
+        seen: Vec<Option<Seen>>,
         prepared: Vec<Option<Prepared>>,
     ) -> Commit {
         let documents = &self.core.documents;
         let mut revisions = Vec::with_capacity(transaction.writes.len());
-        for ((write, found), prepared) in transaction.writes.into_iter().zip(found).zip(prepared) {
+        for ((write, seen), prepared) in transaction.writes.into_iter().zip(seen).zip(prepared) {
             let revision = write.content.map(|content| content.revision);
             revisions.push((write.key.clone(), revision));
             let earlier = self.touched.remove(&write.key).and_then(|touched| touched.prepared);
@@ -259,7 +311,7 @@ impl<'a> Batch<'a> {
                 }
                 (prepared, None) => prepared,
             };
-            self.touched.insert(write.key, Touched { found, revision, seq: self.seq, prepared });
+            self.touched.insert(write.key, Touched { seen, revision, seq: self.seq, prepared });
         }
         Commit { seq: self.seq, revisions }
     }

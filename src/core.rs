@@ -11,9 +11,11 @@ use crate::journal::Reader;
 use crate::limits::Limits;
 use crate::lock::CommitLock;
 use crate::names::Names;
+use crate::placed::Placed;
 use crate::queue::Queue;
 use crate::redo::{Redo, Unapplied};
 use crate::register::Register;
+use crate::spool::Spool;
 use crate::stopping::Stopping;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,6 +28,8 @@ pub struct Core {
     pub identity: Identity,
     pub limits: Limits,
     pub documents: Documents,
+    pub spool: Spool,
+    pub placed: Placed,
     pub lock: CommitLock,
     pub queue: Queue,
     pub bell: Bell,
@@ -63,6 +67,8 @@ impl Core {
         let how = if read_only { Open::Read } else { Open::Write };
         Ok(Self {
             documents: Documents::new(Arc::clone(&fs), names.clone())?,
+            spool: Spool::new(limits.spool_age),
+            placed: Placed::new(limits.settled),
             lock: CommitLock::new(Arc::clone(&fs), names.clone(), limits.sizes, how)?,
             queue: Queue::default(),
             bell: Bell::new(),

@@ -68,15 +68,11 @@ impl Documents {
     /// # Errors
     /// What the disk says.
     pub fn read(&self, key: &Key) -> Result<Option<Found>> {
-        let path = self.names.document(key);
-        if !self.has_real_folders(key)? {
-            return Ok(None);
-        }
         // Looked at before it is opened: only a regular file is a document.
-        let there = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
-        if there.is_none_or(|stat| stat.kind != Kind::File) {
+        if self.look(key)?.is_none() {
             return Ok(None);
         }
+        let path = self.names.document(key);
         loop {
             let opened = fs::none_if_missing(self.fs.open(&path, Open::Read));
             let Some(file) = opened.context("open", &path)? else { return Ok(None) };
@@ -88,6 +84,19 @@ impl Documents {
                 return Ok((stat.kind == Kind::File).then_some(Found { bytes, stat }));
             }
         }
+    }
+
+    /// What the file of a document is, without reading it; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn look(&self, key: &Key) -> Result<Option<Stat>> {
+        if !self.has_real_folders(key)? {
+            return Ok(None);
+        }
+        let path = self.names.document(key);
+        let there = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
+        Ok(there.filter(|stat| stat.kind == Kind::File))
     }
 
     /// Lists all documents whose key begins with `prefix`, and the strays beside them.

@@ -6,6 +6,8 @@
 //!
 //! No other module touches `std::fs`.
 
+#[cfg(target_os = "linux")]
+mod lease;
 mod os;
 #[cfg(not(unix))]
 mod plain;
@@ -43,6 +45,12 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn create_dir(&self, path: &Path, mode: Mode) -> io::Result<()>;
     /// Renames atomically, over whatever file has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Lets two names change places in one step: each leads to what the other led to. An error of kind
+    /// `Unsupported` where there is no such call.
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        let _ = (one, other);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty folder.
@@ -85,6 +93,12 @@ pub trait File: fmt::Debug + Send + Sync {
     fn stat(&self) -> io::Result<Stat>;
     /// Sets the permission bits.
     fn set_mode(&self, mode: u32) -> io::Result<()>;
+    /// Takes the sole use of the file, which must be open for writing, until it is closed: whoever opens it
+    /// meanwhile waits. `false` while anybody else has it open or mapped. An error of kind `Unsupported`
+    /// where there is no such call.
+    fn try_lease(&self) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Takes a lock if it is free; `false` when somebody else holds it.
     fn try_lock(&self, lock: Lock) -> io::Result<bool>;
     /// Waits for the exclusive lock.
@@ -144,7 +158,7 @@ pub enum Kind {
     Other,
 }
 
-/// What a file is. Two stats that are equal show the same file with nothing written between them.
+/// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// File, folder or something else.
@@ -157,8 +171,12 @@ pub struct Stat {
     pub device: u64,
     /// The file on that filesystem.
     pub inode: u64,
+    /// How many names lead to it.
+    pub links: u64,
     /// Last write, nanoseconds since 1970.
     pub modified_ns: i128,
+    /// Last change of anything, its names and its mode included, nanoseconds since 1970.
+    pub changed_ns: i128,
 }
 
 impl Stat {
@@ -166,6 +184,12 @@ impl Stat {
     #[must_use]
     pub fn same_file(&self, other: &Self) -> bool {
         self.device == other.device && self.inode == other.inode
+    }
+
+    /// Whether both show the same file, and nothing was written between them as far as times tell.
+    #[must_use]
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.same_file(other) && self.len == other.len && self.modified_ns == other.modified_ns
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Limits {
     pub retain_age: Duration,
     /// Or shorter, once it is larger than this.
     pub retain_bytes: u64,
+    /// A file that was one document becomes another only after this long.
+    pub spool_age: Duration,
+    /// A file whose last change is more recent than this may have changed again.
+    pub settled: Duration,
 }
 
 impl Default for Limits {
@@ -27,6 +31,8 @@ impl Default for Limits {
             checkpoint_idle: Duration::from_secs(5),
             retain_age: Duration::from_hours(7 * 24),
             retain_bytes: 1 << 30,
+            spool_age: Duration::from_secs(10),
+            settled: Duration::from_millis(20),
         }
     }
 }
@@ -48,6 +54,7 @@ mod tests {
     use crate::queue::{BATCH_BYTES, BATCH_TRANSACTIONS};
     use crate::register::{SLOT_BYTES, SLOTS};
     use crate::retry::RetryPolicy;
+    use crate::spool::{SPOOL_BYTES, SPOOL_FILES};
     use crate::transaction::{
         MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, MAX_IN_COMMIT, MAX_TOKEN_BYTES,
     };
@@ -63,8 +70,9 @@ mod tests {
 
     #[test]
     fn the_numbers_of_the_format_are_those_that_are_written_down() {
-        let Limits { sizes, checkpoint_bytes, checkpoint_idle, retain_age, retain_bytes } =
-            Limits::default();
+        let limits = Limits::default();
+        let Limits { sizes, checkpoint_bytes, checkpoint_idle, retain_age, retain_bytes, .. } =
+            limits;
         let RetryPolicy { max_attempts, backoff_ms } = RetryPolicy::default();
         let backoff_ms: Vec<String> = backoff_ms.iter().map(u64::to_string).collect();
         let numbers = [
@@ -94,6 +102,10 @@ mod tests {
             ("Limits::checkpoint_idle (s)", checkpoint_idle.as_secs().to_string()),
             ("Limits::retain_age (s)", retain_age.as_secs().to_string()),
             ("Limits::retain_bytes", retain_bytes.to_string()),
+            ("Limits::spool_age (s)", limits.spool_age.as_secs().to_string()),
+            ("Limits::settled (ms)", limits.settled.as_millis().to_string()),
+            ("SPOOL_FILES", SPOOL_FILES.to_string()),
+            ("SPOOL_BYTES", SPOOL_BYTES.to_string()),
             ("RetryPolicy::max_attempts", max_attempts.to_string()),
             ("RetryPolicy::backoff_ms", backoff_ms.join(", ")),
         ];

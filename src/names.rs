@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 #[cfg(any(test, fuzzing))]
 use std::path::Component;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
@@ -25,6 +27,7 @@ const SEGMENT_END: &str = ".jsonl";
 /// So that `ls` shows the segments in their order.
 pub(crate) const SEGMENT_DIGITS: usize = 16;
 pub(crate) const SUBSCRIPTION_BYTES: usize = 64;
+const DISPLACED_DIGITS: usize = 32;
 
 // Documents: the percent-encoding of keys. Its lists are fixed and follow no Unicode table, so that
 // format 1 stays what it is whatever compiler and libraries build it.
@@ -318,6 +321,11 @@ impl Names {
         self.home.join("spool")
     }
 
+    /// The file that a document displaced, or that is to displace it.
+    pub(crate) fn displaced(&self, key: &Key) -> PathBuf {
+        self.spool().join(displaced_name(key))
+    }
+
     /// The folder of whatever recovery or repair displaced.
     pub(crate) fn recovered(&self) -> PathBuf {
         self.home.join("recovered")
@@ -362,7 +370,24 @@ pub(crate) fn check_subscription(name: &str) -> Result<()> {
     )))
 }
 
-/// What the names of a document's files in the spool begin with.
+/// The name in the spool of the file that a document displaced. Of so many digits that nobody makes two keys
+/// with one.
+pub(crate) fn displaced_name(key: &Key) -> String {
+    let digest = Sha256::digest(key.as_str().as_bytes());
+    digest[..DISPLACED_DIGITS / 2].iter().fold(String::new(), |mut name, byte| {
+        // Writing to memory does not fail.
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
+}
+
+/// Whether a name in the spool is that of a displaced file.
+pub(crate) fn is_displaced_name(name: &str) -> bool {
+    name.len() == DISPLACED_DIGITS
+        && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What the names of a document's new files in the spool begin with.
 pub(crate) fn spool_prefix(key: &Key) -> String {
     format!("{}-", Revision::of(key.as_str().as_bytes()))
 }

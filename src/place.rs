@@ -1,53 +1,66 @@
-//! Putting documents in place: prepared in the spool, then renamed.
+//! Putting documents in place: prepared in the spool, then in one step under the document's name.
 //!
 //! Whatever can fail is in [`Prepared::new`], before the journal is synced; afterwards there is one
-//! rename a document. No sync here: the journal has the bytes, and a checkpoint syncs the documents
-//! before `applied` moves.
+//! rename or exchange a document. No sync here: the journal has the bytes, and a checkpoint syncs the
+//! documents before `applied` moves.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use crate::documents::{Documents, Found};
+use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, Fs, Kind, Mode, Stat, parent};
 use crate::key::Key;
 use crate::names;
+use crate::spool::{Reused, Spool, Way};
 
 /// A document about to be put in place, or removed.
 #[derive(Debug)]
 pub struct Prepared {
     path: PathBuf,
-    /// The new bytes in the spool; `None` for a deletion.
-    spooled: Option<PathBuf>,
+    /// `None` for a deletion.
+    spooled: Option<Spooled>,
     /// The file that validation saw at `path`.
     seen: Option<Stat>,
     /// Folders that were made for it, outermost first.
     made: Vec<PathBuf>,
 }
 
+/// The new bytes of a document.
+#[derive(Debug)]
+enum Spooled {
+    /// In a new file, which is renamed over the document.
+    New(PathBuf),
+    /// In a file that changes places with it.
+    Again(Reused),
+}
+
 impl Prepared {
     /// Makes the folders and the spool file for new bytes (`None`: for a deletion). After an error
-    /// nothing is left of it.
+    /// nothing is left of it. Without a spool, as in recovery, it is a new file: of what lies there then
+    /// nothing is known.
     ///
     /// # Errors
     /// What the disk says, and obstacles: a file where a folder must be, a folder or link where the
     /// document must be.
     pub fn new(
         documents: &Documents,
+        spool: Option<&Spool>,
         key: &Key,
         bytes: Option<&[u8]>,
-        found: Option<&Found>,
+        seen: Option<&Stat>,
     ) -> Result<Self> {
         let mut prepared = Self {
             path: documents.names().document(key),
             spooled: None,
-            seen: found.map(|found| found.stat),
+            seen: seen.copied(),
             made: Vec::new(),
         };
         if let Some(bytes) = bytes {
             let ready = prepared
                 .make_folders(documents, key)
                 .and_then(|()| prepared.check_target(documents, key))
-                .and_then(|()| prepared.spool(documents, key, bytes));
+                .and_then(|()| prepared.spool(documents, spool, key, bytes));
             if let Err(error) = ready {
                 prepared.discard(documents);
                 return Err(error);
@@ -56,46 +69,42 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// Puts it in place.
+    /// Puts it in place. Its file, where nobody could have changed it meanwhile.
     ///
     /// # Errors
     /// What the disk says; it can be tried again.
-    pub fn put(&mut self, documents: &Documents, key: &Key) -> Result<()> {
-        let fs = documents.fs();
-        while let Some(now) = fs::stat_if_there(fs, &self.path).context("look at", &self.path)?
-            && Some(now) != self.seen
-            && now.kind == Kind::File
-        {
-            // Somebody edited it since it was validated: never overwritten unseen.
-            if let Some(kept) = set_aside(documents, key)? {
-                tracing::warn!(%key, kept = %kept.display(), "edited by hand during a commit: the edit was kept aside");
+    pub fn put(
+        &mut self,
+        documents: &Documents,
+        spool: Option<&Spool>,
+        key: &Key,
+    ) -> Result<Option<Stat>> {
+        match (&self.spooled, spool) {
+            (Some(Spooled::Again(reused)), Some(spool)) if self.seen.is_some() => {
+                match documents.fs().exchange(&reused.path, &self.path) {
+                    Ok(()) => return self.exchanged(documents, spool, key).map(Some),
+                    // It was removed by hand since it was validated.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                        spool.set_way(Way::Rename);
+                    }
+                    Err(error) => return Err(error).context("put in place", &self.path),
+                }
+                self.rename_over(documents, key)?;
             }
-            // Keeping it took a while: another look.
-            self.seen = Some(now);
+            (Some(_), _) => self.rename_over(documents, key)?,
+            (None, Some(spool)) => self.displace(documents, spool, key)?,
+            (None, None) => self.remove(documents, key)?,
         }
-        let Some(spooled) = self.spooled.clone() else {
-            fs::none_if_missing(fs.remove_file(&self.path)).context("remove", &self.path)?;
-            return Ok(());
-        };
-        match fs.rename(&spooled, &self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                // Its folder was removed by hand since it was prepared.
-                self.make_folders(documents, key)?;
-                fs.rename(&spooled, &self.path)
-            }
-            other => other,
-        }
-        .context("put in place", &self.path)?;
-        self.spooled = None;
-        Ok(())
+        Ok(None)
     }
 
     /// Takes the place of what was prepared earlier for the same document in the same batch.
     #[must_use]
     pub fn instead_of(mut self, earlier: Self, documents: &Documents) -> Self {
-        if let Some(spooled) = &earlier.spooled {
+        if let Some(Spooled::New(path)) = &earlier.spooled {
             // It would only lie in the spool until the next recovery.
-            let _ = documents.fs().remove_file(spooled);
+            let _ = documents.fs().remove_file(path);
         }
         // The folders that the earlier one made are needed still.
         self.made.splice(0..0, earlier.made);
@@ -110,14 +119,120 @@ impl Prepared {
     }
 
     /// Takes everything back that was prepared, as far as the disk lets us: what stays in the spool is
-    /// cleared by the next recovery, and an empty folder does no harm.
+    /// used again or cleared by the next recovery, and an empty folder does no harm.
     pub fn discard(self, documents: &Documents) {
-        if let Some(spooled) = &self.spooled {
-            let _ = documents.fs().remove_file(spooled);
+        if let Some(Spooled::New(path)) = &self.spooled {
+            let _ = documents.fs().remove_file(path);
         }
         for folder in self.made.iter().rev() {
             let _ = documents.fs().remove_dir(folder);
         }
+    }
+
+    /// The document and the file in the spool have changed places. Looks at what was displaced.
+    fn exchanged(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<Stat> {
+        let Some(Spooled::Again(reused)) = self.spooled.take() else {
+            unreachable!("only a file that is used again was exchanged")
+        };
+        spool.set_way(Way::Exchange);
+        let placed = reused.stat()?;
+        let aside = reused.path.clone();
+        // Whoever waits to open it sees the document whole.
+        drop(reused);
+        let displaced = documents.fs().stat(&aside).context("look at", &aside)?;
+        if displaced.kind != Kind::File {
+            // Put there since it was validated. Whatever it is, it is not ours.
+            let back = documents.fs().exchange(&aside, &self.path);
+            back.context("put back", &self.path)?;
+            return Err(self.obstacle(key));
+        }
+        self.keep_or_shelve(documents, spool, key, &aside, &displaced)?;
+        Ok(placed)
+    }
+
+    /// Moves a document that is deleted into the spool.
+    fn displace(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
+        let (fs, aside) = (documents.fs(), documents.names().displaced(key));
+        let moved = fs::none_if_missing(fs.rename(&self.path, &aside));
+        if moved.context("remove", &self.path)?.is_none() {
+            return Ok(());
+        }
+        let displaced = fs.stat(&aside).context("look at", &aside)?;
+        if displaced.kind != Kind::File {
+            fs.rename(&aside, &self.path).context("put back", &self.path)?;
+            return Err(self.obstacle(key));
+        }
+        self.keep_or_shelve(documents, spool, key, &aside, &displaced)
+    }
+
+    /// What was displaced is used again if it is what validation saw. Else somebody edited it since:
+    /// never overwritten unseen.
+    fn keep_or_shelve(
+        &self,
+        documents: &Documents,
+        spool: &Spool,
+        key: &Key,
+        aside: &Path,
+        displaced: &Stat,
+    ) -> Result<()> {
+        if self.seen.is_some_and(|seen| seen.same_content(displaced)) {
+            spool.shelve(documents, key, displaced.len);
+            return Ok(());
+        }
+        let kept = move_aside(documents, key, aside)?;
+        warn_of_edit(key, &kept);
+        Ok(())
+    }
+
+    fn obstacle(&self, key: &Key) -> Error {
+        Error::Invalid(format!(
+            "cannot put `{key}` in place: {} is a folder or a link; move it away, or choose another key",
+            self.path.display()
+        ))
+    }
+
+    /// Renames the spool file over the document, after a last look at what lies there.
+    fn rename_over(&mut self, documents: &Documents, key: &Key) -> Result<()> {
+        let fs = documents.fs();
+        self.keep_edits(documents, key)?;
+        let spooled = match &self.spooled {
+            Some(Spooled::New(path)) => path.clone(),
+            Some(Spooled::Again(reused)) => reused.path.clone(),
+            None => return Ok(()),
+        };
+        match fs.rename(&spooled, &self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Its folder was removed by hand since it was prepared.
+                self.make_folders(documents, key)?;
+                fs.rename(&spooled, &self.path)
+            }
+            other => other,
+        }
+        .context("put in place", &self.path)?;
+        self.spooled = None;
+        Ok(())
+    }
+
+    fn remove(&mut self, documents: &Documents, key: &Key) -> Result<()> {
+        self.keep_edits(documents, key)?;
+        let removed = fs::none_if_missing(documents.fs().remove_file(&self.path));
+        removed.context("remove", &self.path).map(drop)
+    }
+
+    /// Keeps aside what somebody edited since it was validated.
+    fn keep_edits(&mut self, documents: &Documents, key: &Key) -> Result<()> {
+        let look = || fs::stat_if_there(documents.fs(), &self.path).context("look at", &self.path);
+        while let Some(now) = look()?
+            && self.seen.is_none_or(|seen| !seen.same_content(&now))
+            && now.kind == Kind::File
+        {
+            if let Some(kept) = set_aside(documents, key)? {
+                warn_of_edit(key, &kept);
+            }
+            // Keeping it took a while: another look.
+            self.seen = Some(now);
+        }
+        Ok(())
     }
 
     fn make_folders(&mut self, documents: &Documents, key: &Key) -> Result<()> {
@@ -152,22 +267,32 @@ impl Prepared {
     fn check_target(&self, documents: &Documents, key: &Key) -> Result<()> {
         let there = fs::stat_if_there(documents.fs(), &self.path).context("look at", &self.path)?;
         if there.is_some_and(|stat| stat.kind != Kind::File) {
-            return Err(Error::Invalid(format!(
-                "cannot put `{key}` in place: {} is a folder or a link; move it away, or choose another key",
-                self.path.display()
-            )));
+            Err(self.obstacle(key))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
-    fn spool(&mut self, documents: &Documents, key: &Key, bytes: &[u8]) -> Result<()> {
-        let spool = documents.names().spool();
+    fn spool(
+        &mut self,
+        documents: &Documents,
+        spool: Option<&Spool>,
+        key: &Key,
+        bytes: &[u8],
+    ) -> Result<()> {
+        if let Some((spool, seen)) = spool.zip(self.seen)
+            && let Some(reused) = spool.write(documents, key, &seen, bytes)?
+        {
+            self.spooled = Some(Spooled::Again(reused));
+            return Ok(());
+        }
+        let folder = documents.names().spool();
         let prefix = names::spool_prefix(key);
         let (path, file) = documents
             .fs()
-            .create_temp(&spool, &prefix, mode(key))
-            .context("make a file in", &spool)?;
-        self.spooled = Some(path.clone());
+            .create_temp(&folder, &prefix, mode(key))
+            .context("make a file in", &folder)?;
+        self.spooled = Some(Spooled::New(path.clone()));
         fs::write_all(&*file, bytes, 0).context("write", &path)?;
         // A replaced document keeps the mode it had.
         if let Some(seen) = self.seen
@@ -177,6 +302,10 @@ impl Prepared {
         }
         Ok(())
     }
+}
+
+fn warn_of_edit(key: &Key, kept: &Path) {
+    tracing::warn!(%key, kept = %kept.display(), "edited by hand during a commit: the edit was kept aside");
 }
 
 /// Documents are the user's own files; the store's own documents lie within `.docbox`.
@@ -198,11 +327,29 @@ pub fn set_aside(documents: &Documents, key: &Key) -> Result<Option<PathBuf>> {
     keep(documents.fs(), &documents.names().recovered(), &name, &bytes).map(Some)
 }
 
+/// Moves a file that was a document from the spool to `recovered/`, durably, and says where. Whoever has it
+/// open goes on writing there.
+///
+/// # Errors
+/// What the disk says.
+pub fn move_aside(documents: &Documents, key: &Key, path: &Path) -> Result<PathBuf> {
+    let (fs, folder) = (documents.fs(), documents.names().recovered());
+    let prefix = names::kept_prefix(key);
+    let (kept, _) =
+        fs.create_temp(&folder, &prefix, Mode::Private).context("make a file in", &folder)?;
+    fs.rename(path, &kept).context("keep", &kept)?;
+    let file = fs.open(&kept, fs::Open::Write).context("open", &kept)?;
+    file.set_mode(0o600).context("set the mode of", &kept)?;
+    file.sync_data().context("sync", &kept)?;
+    fs.sync_dir(&folder).context("sync the folder", &folder)?;
+    Ok(kept)
+}
+
 /// Keeps bytes in `recovered/` under a new name that begins with `prefix`, durably.
 ///
 /// # Errors
 /// What the disk says.
-pub fn keep(fs: &dyn Fs, folder: &std::path::Path, prefix: &str, bytes: &[u8]) -> Result<PathBuf> {
+pub fn keep(fs: &dyn Fs, folder: &Path, prefix: &str, bytes: &[u8]) -> Result<PathBuf> {
     let (kept, file) =
         fs.create_temp(folder, prefix, Mode::Private).context("make a file in", folder)?;
     fs::write_all(&*file, bytes, 0).context("write", &kept)?;
@@ -211,21 +358,35 @@ pub fn keep(fs: &dyn Fs, folder: &std::path::Path, prefix: &str, bytes: &[u8]) -
     Ok(kept)
 }
 
-/// Clears what dead processes left half-made: everything in the spool, of which nothing is known, and
-/// files that were to replace another.
+/// Clears what dead processes left half-made: new files in the spool, and files that were to replace another.
 ///
 /// # Errors
 /// What the disk says.
 pub fn clear_leftovers(documents: &Documents) -> Result<()> {
-    let (fs, names) = (documents.fs(), documents.names());
-    let spool = names.spool();
-    for folder in [&spool, &names.home(), &names.cursors(), &names.journal()] {
-        for entry in fs.read_dir(folder).context("list", folder)? {
-            let half_made = entry.name.to_str().is_some_and(|name| name.starts_with(fs::HALF_MADE));
-            if entry.kind == Kind::File && (folder == &spool || half_made) {
-                let path = folder.join(&entry.name);
-                fs::none_if_missing(fs.remove_file(&path)).context("remove", &path)?;
-            }
+    let names = documents.names();
+    let is_half_made = |name: &str| name.starts_with(fs::HALF_MADE);
+    for folder in [&names.home(), &names.cursors(), &names.journal()] {
+        clear(documents, folder, is_half_made)?;
+    }
+    clear(documents, &names.spool(), |name| !names::is_displaced_name(name))
+}
+
+/// Clears the spool: after a power cut two names may lead to one file, and nothing is known of who displaced
+/// what.
+///
+/// # Errors
+/// What the disk says.
+pub fn clear_spool(documents: &Documents) -> Result<()> {
+    clear(documents, &documents.names().spool(), |_| true)
+}
+
+fn clear(documents: &Documents, folder: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
+    let fs = documents.fs();
+    for entry in fs.read_dir(folder).context("list", folder)? {
+        // Of the names that are made here every one is text.
+        if entry.kind == Kind::File && which(entry.name.to_str().unwrap_or_default()) {
+            let path = folder.join(&entry.name);
+            fs::none_if_missing(fs.remove_file(&path)).context("remove", &path)?;
         }
     }
     Ok(())

@@ -144,6 +144,7 @@ fn another_line(core: &Core, place: Place, seq: u64) -> Error {
 /// Everything from `applied` on, once more. The journal is the truth.
 fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result<()> {
     sync_what_was_copied(core, head);
+    place::clear_spool(&core.documents)?;
     let applied = core.applied()?;
     let segments = Segments::list(&*core.fs, &core.names)?;
     let (start, expected) = start_of_redo(&segments, applied.as_ref());

@@ -7,11 +7,12 @@ use std::io;
 use std::path::Path;
 
 use crate::documents::{Documents, Found};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, Open};
 use crate::head::Head;
 use crate::json::Json;
 use crate::key::Key;
-use crate::place::{Prepared, set_aside};
+use crate::place::{Prepared, move_aside, set_aside};
 use crate::record::Record;
 use crate::revision::Revision;
 use crate::transaction::Content;
@@ -133,7 +134,7 @@ impl Versions {
         let wanted = content.as_ref().map(|content| content.file.as_slice());
         let is_there = found.as_ref().map(|found| found.bytes.as_slice());
         if is_there == wanted && (same == Same::Leave || wanted.is_none()) {
-            return Ok(());
+            return if same == Same::Leave { self.keep_displaced(documents, key) } else { Ok(()) };
         }
         if is_there != wanted && same == Same::Rewrite {
             return Ok(());
@@ -144,22 +145,43 @@ impl Versions {
         {
             self.keep(documents, key, found)?;
         }
-        let mut prepared = Prepared::new(documents, key, wanted, found.as_ref())?;
-        let put = prepared.put(documents, key);
+        let seen = found.as_ref().map(|found| &found.stat);
+        let mut prepared = Prepared::new(documents, None, key, wanted, seen)?;
+        let put = prepared.put(documents, None, key);
         prepared.discard_after(documents, put.is_ok());
-        put
+        put.map(drop)
     }
 
-    /// An edit by hand, or damage: kept aside before it is replaced.
-    fn keep(&self, documents: &Documents, key: &Key, found: &Found) -> Result<()> {
-        let Some(kept) = set_aside(documents, key)? else { return Ok(()) };
+    /// Whoever put it in place may have died before it looked at what it displaced.
+    fn keep_displaced(&self, documents: &Documents, key: &Key) -> Result<()> {
+        let path = documents.names().displaced(key);
+        let opened = fs::none_if_missing(documents.fs().open(&path, Open::Read));
+        let Some(file) = opened.context("open", &path)? else { return Ok(()) };
+        let bytes = fs::read_all(&*file).context("read", &path)?;
+        drop(file);
+        let revision = Revision::of(&bytes);
+        if !self.known.contains(&revision) {
+            let kept = move_aside(documents, key, &path)?;
+            self.say_kept(key, revision, &kept);
+        }
+        Ok(())
+    }
+
+    fn say_kept(&self, key: &Key, revision: Revision, kept: &Path) {
         tracing::warn!(
             %key,
-            revision = %found.revision(),
+            %revision,
             seq = self.seq,
             kept = %kept.display(),
             "a document was neither what its commit wrote nor what it replaced: kept aside, then replaced"
         );
+    }
+
+    /// An edit by hand, or damage: kept aside before it is replaced.
+    fn keep(&self, documents: &Documents, key: &Key, found: &Found) -> Result<()> {
+        if let Some(kept) = set_aside(documents, key)? {
+            self.say_kept(key, found.revision(), &kept);
+        }
         Ok(())
     }
 }

@@ -66,6 +66,11 @@ impl Fs for OsFs {
         way::rename(from, to)
     }
 
+    #[cfg(target_os = "linux")]
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        way::exchange(one, other)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         way::remove_file(path)
     }
@@ -191,6 +196,11 @@ impl File for OsFile {
         self.file.set_permissions(permissions)
     }
 
+    #[cfg(target_os = "linux")]
+    fn try_lease(&self) -> io::Result<bool> {
+        super::lease::try_take(&self.file)
+    }
+
     // By path: from Rust 1.89 on, std's own methods of these names would be taken otherwise.
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {
         let taken = match lock {
@@ -247,7 +257,10 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         mode: metadata.mode() & 0o7777,
         device: metadata.dev(),
         inode: metadata.ino(),
+        links: metadata.nlink(),
         modified_ns: modified_ns(metadata),
+        changed_ns: i128::from(metadata.ctime()) * 1_000_000_000
+            + i128::from(metadata.ctime_nsec()),
     }
 }
 
@@ -259,7 +272,9 @@ fn stat(metadata: &fs::Metadata) -> Stat {
         mode: if metadata.permissions().readonly() { 0o400 } else { 0o600 },
         device: 0,
         inode: 0,
+        links: 1,
         modified_ns: modified_ns(metadata),
+        changed_ns: modified_ns(metadata),
     }
 }
 

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat,
@@ -32,7 +33,8 @@ const FILE: OFlags =
 
 /// Opens a regular file.
 pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<fs::File> {
-    let opened = retry_on_intr(|| open_at(path, how | FILE, Mode::from_raw_mode(mode)));
+    let mode = Mode::from_raw_mode(mode);
+    let opened = patiently(|| retry_on_intr(|| open_at(path, how | FILE, mode)));
     let file = fs::File::from(opened.map_err(said)?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(
@@ -41,6 +43,25 @@ pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<fs::File> {
         ));
     }
     Ok(file)
+}
+
+/// Opens again where somebody has the sole use of the file just now: a lease is held for as long as a
+/// commit takes, and the system breaks it after a while (45 s) if its holder hangs.
+fn patiently(open: impl Fn() -> rustix::io::Result<OwnedFd>) -> rustix::io::Result<OwnedFd> {
+    const FIRST: Duration = Duration::from_micros(20);
+    const LONGEST: Duration = Duration::from_millis(2);
+    const TOO_LONG: Duration = Duration::from_secs(60);
+    let begun = Instant::now();
+    let mut pause = FIRST;
+    loop {
+        match open() {
+            Err(Errno::AGAIN) if begun.elapsed() < TOO_LONG => {
+                std::thread::sleep(pause);
+                pause = LONGEST.min(pause * 2);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Opens a folder.
@@ -98,6 +119,20 @@ pub fn create_dir(path: &Path, is_private: bool) -> io::Result<()> {
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let (from, to) = (Spot::of(from)?, Spot::of(to)?);
     Ok(renameat(&from.folder, from.name, &to.folder, to.name)?)
+}
+
+/// Lets two names change places.
+#[cfg(target_os = "linux")]
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{RenameFlags, renameat_with};
+    let (one, other) = (Spot::of(one)?, Spot::of(other)?);
+    let how = RenameFlags::EXCHANGE;
+    match renameat_with(&one.folder, one.name, &other.folder, other.name, how) {
+        Err(error @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, io::Error::from(error)))
+        }
+        other => Ok(other?),
+    }
 }
 
 /// Removes a file.

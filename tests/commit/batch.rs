@@ -85,7 +85,7 @@ fn a_batch_that_writes_a_key_many_times_leaves_the_last_version() {
     });
     let report = store.verify().unwrap();
     assert!(report.is_clean(), "{:?}", report.findings);
-    assert!(home.names(".docbox/spool").is_empty());
+    assert!(home.left_in_spool().is_empty());
     assert!(home.recovered().is_empty());
 }
 

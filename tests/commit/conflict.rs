@@ -144,7 +144,7 @@ fn of_many_who_make_the_same_document_one_wins_and_the_rest_conflict_alone() {
     assert_eq!(home.text("one.json"), format!("{winner}\n"));
     assert_eq!(home.names("each"), [format!("{winner}.json")]);
     assert_eq!(home.lines().len(), 1);
-    assert!(home.names(".docbox/spool").is_empty());
+    assert!(home.left_in_spool().is_empty());
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn assert_refused(home: &Home, key: &str) {
     let error = store.commit(transaction).unwrap_err();
     assert!(matches!(&error, Error::Invalid(what) if what.contains(key)), "{error}");
     assert!(!home.is_there("new"), "the folders that were made for it are gone");
-    assert!(home.names(".docbox/spool").is_empty());
+    assert!(home.left_in_spool().is_empty());
     assert_eq!(home.lines().len(), before);
     // The store goes on as if nothing had been, without a gap.
     assert_eq!(put(&store, "fine", &json!(before)), before as u64 + 1);
@@ -79,7 +79,7 @@ fn an_obstacle_fails_its_transaction_alone_among_many_at_once() {
         }
     });
     assert_eq!((home.lines().len(), home.names("good").len()), (12, 12));
-    assert!(home.names(".docbox/spool").is_empty());
+    assert!(home.left_in_spool().is_empty());
 }
 
 #[test]

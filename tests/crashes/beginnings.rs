@@ -93,7 +93,8 @@ fn in_journal(call: &Call) -> bool {
 }
 
 fn puts(call: &Call, key: &str) -> bool {
-    call.op == Op::Rename && call.to.as_deref().is_some_and(|to| to.ends_with(key))
+    matches!(call.op, Op::Rename | Op::Exchange)
+        && call.to.as_deref().is_some_and(|to| to.ends_with(key))
 }
 
 /// A writer died with its line in the page cache only.

@@ -24,6 +24,8 @@ pub struct Known {
     pub settled: BTreeMap<String, BTreeMap<Position, Durable>>,
     /// The transactions of which somebody saw an event or a document in its place.
     pub seen: BTreeSet<String>,
+    /// The power failed, and nobody has opened the store since: documents may hold anything.
+    pub is_unrecovered: bool,
 }
 
 /// Whether a power cut may undo it.
@@ -187,14 +189,24 @@ impl History {
 
     /// Only what is durable is settled for sure.
     pub fn note_power_cut(&self) {
-        for settled in self.known().settled.values_mut() {
+        let mut known = self.known();
+        known.is_unrecovered = true;
+        for settled in known.settled.values_mut() {
             settled.retain(|_, durable| *durable);
         }
+    }
+
+    /// The store was opened.
+    pub fn note_open(&self) {
+        self.known().is_unrecovered = false;
     }
 
     /// What anybody may have seen by now: the documents in their places.
     pub fn note_documents(&self, disk: &Disk) {
         let known = &mut *self.known();
+        if known.is_unrecovered {
+            return;
+        }
         for attempt in &known.attempts {
             let own = |text: &&String| text.contains(&format!(" of {}", attempt.kind));
             let in_place = attempt.writes.iter().any(|(key, text)| {

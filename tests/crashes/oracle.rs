@@ -5,6 +5,7 @@ mod documents;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use docbox::{Limits, Sizes, Start, Store, Transaction};
 
@@ -19,7 +20,10 @@ const AFTER: &str = "after/the crash";
 pub fn limits() -> Limits {
     Limits {
         sizes: Sizes { segment_bytes: 1536, fill_bytes: 512 },
-        retain_age: std::time::Duration::ZERO,
+        retain_age: Duration::ZERO,
+        // The simulated disk's clock stands still but for what is done, and no two writes have one time.
+        spool_age: Duration::ZERO,
+        settled: Duration::ZERO,
         ..Limits::default()
     }
 }

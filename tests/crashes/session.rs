@@ -42,6 +42,7 @@ impl<'a> Session<'a> {
         loop {
             match open(&self.process) {
                 Ok(store) => {
+                    self.history.note_open();
                     self.consumed.clear();
                     return Ok(self.store.insert(store).clone());
                 }

@@ -8,7 +8,7 @@ mod opening;
 mod settlement;
 mod spool;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::sim::{Answer, Call, Disk, Op};
 
@@ -25,6 +25,13 @@ fn appends(call: &Call) -> bool {
 /// Whether a call syncs a file of the journal.
 fn syncs_journal(call: &Call) -> bool {
     call.op == Op::SyncData && call.path.starts_with("/s/.docbox/journal")
+}
+
+/// Whether a call puts a document in place, or takes it away.
+fn puts_in_place(call: &Call) -> bool {
+    let is_document = |path: &Path| !path.starts_with("/s/.docbox");
+    let to = call.to.as_deref().is_some_and(is_document);
+    matches!(call.op, Op::Rename | Op::Exchange) && (to || is_document(&call.path))
 }
 
 /// The process that makes the first call of this sort dies before it.

@@ -112,7 +112,7 @@ impl Ledger {
             let found = store.get::<Value>(&key).expect("it can be read");
             assert_eq!(found.map(|found| found.value), value, "{key}");
         }
-        assert!(home.names(".docbox/spool").is_empty(), "{:?}", home.names(".docbox/spool"));
+        assert!(home.left_in_spool().is_empty(), "{:?}", home.left_in_spool());
         assert!(self.recovered(home).is_empty(), "{:?}", self.recovered(home));
     }
 

@@ -29,7 +29,7 @@ fn a_folder_on_another_filesystem_takes_no_document_and_holds_nothing_up() {
         assert!(matches!(error, Error::Invalid(_)), "{error}");
         assert!(error.to_string().contains("another filesystem"), "{error}");
         assert_eq!(put("projects/p").expect("the others go on").seq(), 1);
-        assert!(home.names("agents").is_empty() && home.names(".docbox/spool").is_empty());
+        assert!(home.names("agents").is_empty() && home.left_in_spool().is_empty());
         say(Command::new("umount").arg(&agents)).expect("it is gone");
         assert_eq!(put("agents/a").expect("and there it goes").seq(), 2);
     });

@@ -101,6 +101,11 @@ impl Fs for Deadly {
         OsFs.rename(from, to)
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.calls.pass("exchange", other);
+        OsFs.exchange(one, other)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.calls.pass("remove_file", path);
         OsFs.remove_file(path)
@@ -187,6 +192,11 @@ impl File for DeadlyFile {
     fn set_mode(&self, mode: u32) -> io::Result<()> {
         self.calls.pass("set_mode", &self.path);
         self.inner.set_mode(mode)
+    }
+
+    fn try_lease(&self) -> io::Result<bool> {
+        self.calls.pass("try_lease", &self.path);
+        self.inner.try_lease()
     }
 
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {

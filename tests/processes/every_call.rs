@@ -208,5 +208,5 @@ fn assert_no_leftovers(home: &Home) {
             |name: &String| name.starts_with(".new-") || name.starts_with(".docbox-new-");
         assert!(!names.iter().any(is_half_made), "{folder}: {names:?}");
     }
-    assert!(home.names(".docbox/spool").is_empty());
+    assert!(home.left_in_spool().is_empty());
 }

@@ -69,6 +69,11 @@ impl Fs for Door {
         OsFs.rename(from, to)
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        (self.hook)("exchange", other);
+        OsFs.exchange(one, other)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         OsFs.remove_file(path)
     }
@@ -144,6 +149,11 @@ impl File for Doorway {
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
         self.inner.set_mode(mode)
+    }
+
+    fn try_lease(&self) -> io::Result<bool> {
+        (self.hook)("try_lease", &self.path);
+        self.inner.try_lease()
     }
 
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {

@@ -135,6 +135,13 @@ impl Home {
         self.segments().iter().flat_map(|segment| lines_of(segment)).collect()
     }
 
+    /// New files in the spool that did not become documents. (Displaced ones wait there to be used again.)
+    pub fn left_in_spool(&self) -> Vec<String> {
+        let mut names = self.names(".docbox/spool");
+        names.retain(|name| name.len() != 32 || name.contains('-'));
+        names
+    }
+
     /// The newest slot of a register.
     pub fn register(&self, relative: &str) -> Value {
         let bytes = self.read(&format!(".docbox/{relative}"));

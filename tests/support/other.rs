@@ -64,6 +64,10 @@ impl Fs for Other {
         self.door.rename(from, to)
     }
 
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.door.exchange(one, other)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.door.remove_file(path)
     }

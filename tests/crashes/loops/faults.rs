@@ -47,7 +47,11 @@ impl Fault {
             // Giving a lock back asks no disk.
             Self::Eio | Self::Eintr => op != Op::Unlock,
             Self::Enospc => {
-                makes || matches!(op, Op::WriteAt | Op::Rename | Op::SyncData | Op::SyncDir)
+                makes
+                    || matches!(
+                        op,
+                        Op::WriteAt | Op::Rename | Op::Exchange | Op::SyncData | Op::SyncDir
+                    )
             }
             Self::Emfile => {
                 matches!(op, Op::Open(_) | Op::CreateTemp | Op::ReadDir | Op::SyncDir)

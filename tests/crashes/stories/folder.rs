@@ -5,7 +5,7 @@ use std::sync::Arc;
 use docbox::fs::Fs;
 use docbox::{Error, Store};
 
-use super::{fail, syncs_journal};
+use super::{fail, puts_in_place, syncs_journal};
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
 use crate::support::other::Other;
@@ -16,9 +16,7 @@ fn story_08_a_commit_that_cannot_be_put_in_place_is_in_doubt_until_it_can() {
     let (disk, history) = (disk(), History::default());
     let store = open(&disk.process()).expect("opens");
     history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
-    fail(&disk, |call| {
-        call.op == Op::Rename && call.to.as_deref().is_some_and(|to| to.ends_with("a.json"))
-    });
+    fail(&disk, puts_in_place);
     let error = history.commit(&store, &[("agents/a", Some("two"))]).expect_err("it fails");
     assert!(matches!(error, Error::InDoubt { seq: 2, .. }), "{error}");
     let error = history.commit(&store, &[("agents/b", Some("three"))]).expect_err("refused");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use docbox::{Error, Event, Transaction};
 
-use super::{appends, fail, kill_at, segment, syncs_journal};
+use super::{appends, fail, kill_at, puts_in_place, segment, syncs_journal};
 use crate::history::{History, Outcome};
 use crate::oracle::{check, disk, open};
 use crate::support::sim::{Answer, Disk, Op, Survival};
@@ -303,14 +303,13 @@ fn the_journal_is_synced_before_any_document_of_its_commit_is_put_in_place() {
         .expect("a commit");
     let trace = disk.take_trace();
     let synced = trace.iter().position(syncs_journal).expect("a sync");
-    let renames: Vec<usize> =
-        (0..trace.len()).filter(|index| trace[*index].op == Op::Rename).collect();
-    assert_eq!(renames.len(), 2);
-    assert!(renames.iter().all(|rename| *rename > synced), "{trace:#?}");
+    let put: Vec<usize> = (0..trace.len()).filter(|index| puts_in_place(&trace[*index])).collect();
+    assert_eq!(put.len(), 2);
+    assert!(put.iter().all(|put| *put > synced), "{trace:#?}");
     let syncs = trace.iter().filter(|call| matches!(call.op, Op::SyncData | Op::SyncDir)).count();
     assert_eq!(syncs, 1, "one sync a commit, and none of a document");
     let head = trace.iter().position(|call| call.op == Op::WriteAt && call.path.ends_with("head"));
-    assert!(head.expect("the head moves") > renames[1], "the head moves last");
+    assert!(head.expect("the head moves") > put[1], "the head moves last");
 }
 
 #[test]

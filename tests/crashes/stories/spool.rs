@@ -1,28 +1,38 @@
 //! Stories of the files that documents come from, and of those that they displace.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use docbox::fs::{Fs as _, Kind};
+use docbox::fs::{Fs, Kind, Open};
+use docbox::{Limits, Store};
 
+use super::{puts_in_place, syncs_journal};
 use crate::history::History;
-use crate::oracle::{check, disk, open};
-use crate::support::sim::{Answer, Call, Disk, Op};
+use crate::oracle::{check, disk, limits, open};
+use crate::support::sim::{Answer, Call, Disk, Op, ROOT, SimFs, Survival};
 
 /// Watches every write into a file that is a document, or was one.
 #[derive(Clone)]
 struct Watch {
     disk: Disk,
-    /// Inodes that were seen under the name of a document.
-    documents: Arc<Mutex<BTreeSet<u64>>>,
+    /// Inodes that were seen under the name of a document, with the last such name.
+    documents: Arc<Mutex<BTreeMap<u64, PathBuf>>>,
+    /// Writes into what was a document, with that name.
+    again: Arc<Mutex<Vec<(PathBuf, PathBuf)>>>,
     broken: Arc<Mutex<Vec<String>>>,
 }
 
 impl Watch {
     fn begin(disk: &Disk) -> Self {
-        let watch = Self { disk: disk.clone(), documents: Arc::default(), broken: Arc::default() };
+        let watch = Self {
+            disk: disk.clone(),
+            documents: Arc::default(),
+            again: Arc::default(),
+            broken: Arc::default(),
+        };
         let (held, inside) = (watch.clone(), AtomicBool::new(false));
         disk.hook(move |_, call| {
             if !inside.swap(true, Ordering::SeqCst) {
@@ -36,14 +46,22 @@ impl Watch {
 
     fn look(&self, call: &Call) {
         let mut documents = self.documents.lock().expect("no panic");
+        let mut now = Vec::new();
         for (path, kind) in self.disk.tree() {
             if kind == Kind::File && !path.starts_with("/s/.docbox") {
-                documents.extend(self.inode(&path));
+                now.extend(self.inode(&path));
+                documents.extend(self.inode(&path).map(|inode| (inode, path)));
             }
         }
-        let writes = matches!(call.op, Op::WriteAt | Op::SetLen);
-        if writes && self.inode(&call.path).is_some_and(|inode| documents.contains(&inode)) {
+        if !matches!(call.op, Op::WriteAt | Op::SetLen) {
+            return;
+        }
+        let Some(inode) = self.inode(&call.path) else { return };
+        if now.contains(&inode) {
             self.broken.lock().expect("no panic").push(call.to_string());
+        }
+        if let Some(was) = documents.get(&inode) {
+            self.again.lock().expect("no panic").push((was.clone(), call.path.to_path_buf()));
         }
     }
 
@@ -51,26 +69,31 @@ impl Watch {
         self.disk.process().stat(path).ok().map(|stat| stat.inode)
     }
 
-    /// Nothing was written into a document in place, nor into what was one.
-    fn end(&self) {
+    /// Nothing was written into a document in place. What was written into files that had been documents.
+    fn end(&self) -> Vec<(PathBuf, PathBuf)> {
         self.disk.unhook();
         let broken = self.broken.lock().expect("no panic");
-        assert!(broken.is_empty(), "written into what is or was a document: {broken:#?}");
+        assert!(broken.is_empty(), "written into a document: {broken:#?}");
         assert!(!self.documents.lock().expect("no panic").is_empty(), "it saw documents");
+        self.again.lock().expect("no panic").clone()
     }
 }
 
 /// Writes each of a few documents again and again.
 fn write_all(disk: &Disk, history: &History) {
     let store = open(&disk.process()).expect("opens");
+    write_rounds(&store, history);
+    store.close().expect("closes");
+}
+
+fn write_rounds(store: &Store, history: &History) {
     for round in ["one", "two", "three", "four"] {
         for key in ["agents/a", "agents/b", "agents/c"] {
-            history.commit(&store, &[(key, Some(round))]).expect("a commit");
+            history.commit(store, &[(key, Some(round))]).expect("a commit");
         }
-        history.commit(&store, &[("agents/b", None)]).expect("a commit");
+        history.commit(store, &[("agents/b", None)]).expect("a commit");
         store.checkpoint().expect("a checkpoint");
     }
-    store.close().expect("closes");
 }
 
 /// Whether a name in the spool leads to a document.
@@ -102,17 +125,231 @@ fn story_20_a_spool_name_that_leads_to_a_document_is_never_written_through() {
             met += 1;
             let watch = Watch::begin(&disk);
             check(&disk, &history);
-            watch.end();
+            assert_eq!(
+                watch.end(),
+                [],
+                "nothing that was displaced is used again while recovering"
+            );
         }
     }
     assert!(met > 10, "the story was met {met} times only");
 }
 
 #[test]
-fn story_26_a_file_that_was_a_document_is_never_written_again() {
+fn story_20_not_even_by_the_first_commit_after_the_recovery() {
+    let (base, history) = (disk(), History::default());
+    let store = open(&base.process()).expect("opens");
+    for round in ["one", "two", "three"] {
+        history
+            .commit(&store, &[("agents/a", Some(round)), ("agents/b", Some(round))])
+            .expect("it");
+    }
+    drop(store);
+    for seed in 0..200 {
+        let (disk, history) = (base.fork(), history.fork());
+        disk.power_cut(seed);
+        history.note_power_cut();
+        let watch = Watch::begin(&disk);
+        write_all(&disk, &history);
+        watch.end();
+        check(&disk, &history);
+    }
+}
+
+/// A store whose displaced files serve no other document for ten seconds.
+fn with_age(process: &Arc<SimFs>) -> Store {
+    let limits = Limits { spool_age: Duration::from_secs(10), ..limits() };
+    let disk: Arc<dyn Fs> = process.clone();
+    Store::options().disk(disk).limits(limits).housekeeping(false).open(ROOT).expect("opens")
+}
+
+#[test]
+fn story_26_a_file_that_was_one_document_is_written_for_that_one_only_until_it_is_old() {
     let (disk, history) = (disk(), History::default());
+    let store = with_age(&disk.process());
     let watch = Watch::begin(&disk);
-    write_all(&disk, &history);
-    watch.end();
+    write_rounds(&store, &history);
+    let again = watch.end();
+    assert!(!again.is_empty(), "files are used again");
+    let names: BTreeMap<_, _> = again.iter().map(|(was, name)| (name, was)).collect();
+    for (was, name) in &again {
+        assert_eq!(names[name], was, "a file of one document is named by it");
+    }
+    drop(store);
     check(&disk.fork(), &history);
+    // Once it is old it serves any.
+    let (disk, history) = (crate::oracle::disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    let watch = Watch::begin(&disk);
+    history.commit(&store, &[("agents/a", Some("one")), ("agents/b", Some("one"))]).expect("one");
+    history.commit(&store, &[("agents/a", Some("two"))]).expect("two");
+    history.commit(&store, &[("agents/b", Some("three"))]).expect("three");
+    let again = watch.end();
+    assert!(again.iter().all(|(was, _)| was.ends_with("a.json")) && !again.is_empty(), "{again:?}");
+    drop(store);
+    check(&disk.fork(), &history);
+}
+
+/// The file that `agents/a` displaced last.
+fn displaced(disk: &Disk) -> PathBuf {
+    let spool = |(path, _): &(PathBuf, Kind)| path.parent() == Some(Path::new("/s/.docbox/spool"));
+    disk.tree().into_iter().find(spool).expect("a displaced file").0
+}
+
+/// A document that was written twice, so that one file waits in the spool.
+fn twice() -> (Disk, History, Store) {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    for round in ["one", "two"] {
+        history.commit(&store, &[("agents/a", Some(round))]).expect("a commit");
+    }
+    (disk, history, store)
+}
+
+#[test]
+fn a_file_that_somebody_has_open_or_that_has_a_second_name_is_not_written() {
+    for is_linked in [false, true] {
+        let (disk, history, store) = twice();
+        let waiting = displaced(&disk);
+        let bytes = disk.read(&waiting).expect("a file");
+        let reader = disk.process();
+        let held = (!is_linked).then(|| reader.open(&waiting, Open::Read).expect("opens"));
+        if is_linked {
+            disk.hard_link(&waiting, "/s/kept/backup");
+        }
+        let look = |disk: &Disk| match &held {
+            Some(file) => docbox::fs::read_all(&**file).expect("reads"),
+            None => disk.read("/s/kept/backup").expect("the backup"),
+        };
+        for round in ["three", "four"] {
+            history.commit(&store, &[("agents/a", Some(round))]).expect("a commit");
+            assert_eq!(look(&disk), bytes, "{round}");
+        }
+        drop((held, store));
+        if !is_linked {
+            check(&disk.fork(), &history);
+        }
+    }
+}
+
+#[test]
+fn whoever_opens_a_file_that_is_being_written_waits_until_it_is_a_document() {
+    let (disk, history, store) = twice();
+    let waiting = displaced(&disk);
+    let reader = disk.process();
+    let (opened, seen) = std::sync::mpsc::channel();
+    let started = AtomicBool::new(false);
+    disk.hook(move |_, call| {
+        if syncs_journal(call) && !started.swap(true, Ordering::SeqCst) {
+            let (reader, waiting, opened) = (reader.clone(), waiting.clone(), opened.clone());
+            std::thread::spawn(move || {
+                // As one that looked the name up when it was the document's.
+                let file = reader.open(&waiting, Open::Read).expect("opens");
+                opened.send(docbox::fs::read_all(&*file).expect("reads")).expect("a listener");
+            });
+        }
+        Answer::Go
+    });
+    history.commit(&store, &[("agents/a", Some("three"))]).expect("a commit");
+    disk.unhook();
+    let seen = seen.recv_timeout(Duration::from_secs(30)).expect("it opens in the end");
+    let versions = ["one of T0", "two of T1", "three of T2"].map(|it| format!("\"{it}\"\n"));
+    assert!(versions.iter().any(|version| version.as_bytes() == seen), "whole: {seen:?}");
+}
+
+#[test]
+fn story_23_an_edit_at_any_call_of_a_commit_is_kept() {
+    let (base, history, store) = twice();
+    drop(store);
+    for deletes in [false, true] {
+        let write = [("agents/a", (!deletes).then_some("three"))];
+        let run = |at: u64| {
+            let (disk, history) = (base.fork(), history.fork());
+            let store = open(&disk.process()).expect("opens");
+            disk.take_trace();
+            let (outside, begun) = (disk.clone(), disk.calls());
+            let edited = Arc::new(AtomicBool::new(false));
+            let note = Arc::clone(&edited);
+            disk.hook(move |index, _| {
+                if index == begun + at {
+                    // As an editor does it: a new file, renamed over.
+                    outside.write("/s/.new", "\"mine\"\n");
+                    outside.rename("/s/.new", "/s/agents/a.json");
+                    note.store(true, Ordering::SeqCst);
+                }
+                Answer::Go
+            });
+            history.commit(&store, &write).expect("a commit");
+            disk.unhook();
+            drop(store);
+            (disk, edited.load(Ordering::SeqCst))
+        };
+        let mut at = 0;
+        loop {
+            let (disk, is_edited) = run(at);
+            if !is_edited {
+                break;
+            }
+            let keeps = |(path, _): (PathBuf, Kind)| {
+                disk.read(path).is_some_and(|bytes| bytes == b"\"mine\"\n")
+            };
+            let is_overwritten_unseen = !disk.tree().into_iter().any(keeps);
+            let was_read = is_in_the_journal(&disk, "\"mine\"\n");
+            assert!(!is_overwritten_unseen || was_read, "call {at}, deletes: {deletes}");
+            at += 1;
+        }
+        assert!(at > 10, "{at} calls");
+    }
+}
+
+/// Whether a line says that it replaced this: then whoever committed saw it.
+fn is_in_the_journal(disk: &Disk, text: &str) -> bool {
+    let revision = docbox::Revision::of(text.as_bytes()).to_string();
+    let segment = disk.read(super::segment(1)).expect("the segment");
+    String::from_utf8_lossy(&segment).contains(&format!("\"was\":\"{revision}\""))
+}
+
+#[test]
+fn an_edit_that_a_dead_writer_displaced_and_did_not_look_at_is_kept() {
+    let (disk, history, store) = twice();
+    let outside = disk.clone();
+    disk.hook(move |_, call| {
+        if puts_in_place(call) {
+            outside.write("/s/.new", "\"mine\"\n");
+            outside.rename("/s/.new", "/s/agents/a.json");
+        }
+        // It dies once it has put the document in place.
+        if call.op == Op::StatFile && is_named(&outside, "/s/agents/a.json", &call.path) {
+            return Answer::Crash;
+        }
+        Answer::Go
+    });
+    history.commit(&store, &[("agents/a", Some("three"))]).expect_err("it dies");
+    disk.unhook();
+    let next = open(&disk.process()).expect("opens");
+    history.commit(&next, &[("agents/a", Some("four"))]).expect("a commit");
+    let kept = disk.tree().into_iter().filter_map(|(path, _)| {
+        path.starts_with("/s/.docbox/recovered").then(|| disk.read(path)).flatten()
+    });
+    assert_eq!(kept.collect::<Vec<_>>(), [b"\"mine\"\n"]);
+    drop((store, next));
+}
+
+/// Whether the edit has been displaced under this name of the spool.
+fn is_named(disk: &Disk, document: &str, spooled: &Path) -> bool {
+    let mine = |path: &Path| disk.read(path).is_some_and(|bytes| bytes == b"\"mine\"\n");
+    spooled.starts_with("/s/.docbox/spool") && mine(spooled) && !mine(Path::new(document))
+}
+
+#[test]
+fn without_exchange_and_leases_all_is_as_before() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    write_rounds(&store, &history);
+    disk.take_exchange_away();
+    write_rounds(&store, &history);
+    drop(store);
+    check(&disk.fork(), &history);
+    disk.power_cut_with(Survival::NOTHING);
+    check(&disk, &history);
 }

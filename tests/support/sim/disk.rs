@@ -105,6 +105,11 @@ impl Disk {
         self.0.state().locks.exclude_nobody = true;
     }
 
+    /// From here on names cannot change places, and no file be leased.
+    pub fn take_exchange_away(&self) {
+        self.0.state().has_exchange = false;
+    }
+
     /// Sets how long somebody may wait for a lock before that counts as a deadlock.
     pub fn set_patience(&self, patience: Duration) {
         self.0.state().patience = patience;
@@ -160,9 +165,9 @@ impl Disk {
     }
 
     /// How many names lead to what a path leads to.
-    pub fn links(&self, path: impl AsRef<Path>) -> usize {
+    pub fn links(&self, path: impl AsRef<Path>) -> u64 {
         let state = self.0.state();
-        state.volume.find(path.as_ref()).map_or(0, |inode| state.volume.names_of(inode))
+        state.volume.find(path.as_ref()).map_or(0, |inode| state.volume.stat(inode).links)
     }
 
     /// The bytes of a file, links followed; `None` where there is no file.

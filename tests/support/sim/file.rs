@@ -105,6 +105,14 @@ impl File for SimFile {
         Ok(())
     }
 
+    fn try_lease(&self) -> io::Result<bool> {
+        let mut state = self.turn(Op::TryLease)?;
+        if !state.has_exchange {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(state.opened.take_lease(self.handle))
+    }
+
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {
         Ok(self.turn(Op::TryLock(lock))?.locks.take(self.handle, lock))
     }
@@ -123,7 +131,10 @@ impl File for SimFile {
 
 impl Drop for SimFile {
     fn drop(&mut self) {
-        self.kernel.state().locks.free(self.handle);
+        let mut state = self.kernel.state();
+        state.locks.free(self.handle);
+        state.opened.close(self.handle);
+        drop(state);
         self.kernel.wake();
     }
 }

@@ -15,7 +15,7 @@ pub struct Call {
     pub op: Op,
     /// The path; of a call on an open file, that by which it was opened.
     pub path: Arc<Path>,
-    /// Where a rename goes to.
+    /// Where a rename goes to, or with what an exchange is.
     pub to: Option<Arc<Path>>,
     /// Of a read or write, in bytes.
     pub offset: u64,
@@ -30,6 +30,7 @@ pub enum Op {
     CreateTemp,
     CreateDir,
     Rename,
+    Exchange,
     RemoveFile,
     RemoveDir,
     ReadDir,
@@ -43,6 +44,7 @@ pub enum Op {
     SyncData,
     StatFile,
     SetMode(u32),
+    TryLease,
     TryLock(Lock),
     Lock,
     Unlock,
@@ -61,6 +63,7 @@ impl Op {
                 | Self::Incarnation
                 | Self::ReadAt
                 | Self::StatFile
+                | Self::TryLease
         )
     }
 }

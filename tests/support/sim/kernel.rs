@@ -12,6 +12,7 @@ use docbox::fs::Lock;
 use super::edits::Inode;
 use super::hook::{Answer, Call, Hook};
 use super::locks::{Handle, Locks};
+use super::opened::Opened;
 use super::volume::Volume;
 
 /// The locked state, and who waits for it to change.
@@ -24,6 +25,9 @@ pub struct Kernel {
 pub struct State {
     pub volume: Volume,
     pub locks: Locks,
+    pub opened: Opened,
+    /// Whether names can change places, and files be leased.
+    pub has_exchange: bool,
     pub hook: Option<Hook>,
     /// How many calls there were.
     pub calls: u64,
@@ -42,6 +46,8 @@ impl State {
         Self {
             volume,
             locks: Locks::default(),
+            opened: Opened::default(),
+            has_exchange: true,
             alive: BTreeSet::new(),
             next_process: 1001,
             next_handle: 1,
@@ -55,7 +61,9 @@ impl State {
 
     pub fn open_handle(&mut self, process: u32, inode: Inode) -> Handle {
         self.next_handle += 1;
-        Handle { id: self.next_handle, process, inode }
+        let handle = Handle { id: self.next_handle, process, inode };
+        self.opened.open(handle);
+        handle
     }
 
     /// A process comes to life.
@@ -77,11 +85,13 @@ impl State {
     pub fn kill(&mut self, process: u32) {
         self.alive.remove(&process);
         self.locks.free_all_of(process);
+        self.opened.close_all_of(process);
     }
 
     pub fn kill_all(&mut self) {
         self.alive.clear();
         self.locks.free_all();
+        self.opened = Opened::default();
     }
 }
 
@@ -126,6 +136,22 @@ impl Kernel {
     pub fn turn(&self, call: Call) -> io::Result<MutexGuard<'_, State>> {
         let (state, answer) = self.begin(call)?;
         answer.error().map_or(Ok(state), Err)
+    }
+
+    /// Waits until nobody has the sole use of a file; panics after a time in which no healthy test waits.
+    pub fn wait_for_lease<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        inode: Inode,
+        path: &Path,
+    ) -> io::Result<MutexGuard<'a, State>> {
+        let until = Instant::now() + state.patience;
+        while state.opened.is_leased(inode) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} is leased for ever", path.display());
+            state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(state)
     }
 
     /// Waits for the exclusive lock; panics after a time in which no healthy test waits.

@@ -25,8 +25,10 @@
 //!    kills all of them, and the incarnation changes.
 //! 8. Permission bits are kept and durable at once, but refuse nobody. Inode numbers are not used again.
 //!
-//! Hard links and exchanges are edits from outside so far: no call of a process makes one. Leases are not
-//! there yet: a lease is a third sort of holder in `locks`.
+//! 9. **Leases.** The sole use of a file is given to an open file if no other is open on the same inode, and
+//!    ends when it is closed or its process dies. Whoever opens the file meanwhile waits.
+//!
+//! Hard links are edits from outside: no call of a process makes one.
 
 mod checksum;
 mod content;
@@ -40,6 +42,7 @@ mod image;
 mod kernel;
 mod locks;
 mod names;
+mod opened;
 mod process;
 mod volume;
 mod walk;

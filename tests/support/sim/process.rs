@@ -48,6 +48,7 @@ impl Fs for SimFs {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         let mut state = self.kernel.turn(self.call(Op::Open(how), path))?;
         let inode = state.volume.open(path, how)?;
+        let mut state = self.kernel.wait_for_lease(state, inode, path)?;
         Ok(self.opened(&mut state, inode, path, how != Open::Read))
     }
 
@@ -79,6 +80,15 @@ impl Fs for SimFs {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let call = Call { to: Some(to.into()), ..self.call(Op::Rename, from) };
         self.kernel.turn(call)?.volume.rename(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        let call = Call { to: Some(other.into()), ..self.call(Op::Exchange, one) };
+        let mut state = self.kernel.turn(call)?;
+        if !state.has_exchange {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        state.volume.exchange(one, other)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {

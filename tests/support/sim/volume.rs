@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use docbox::fs::{Kind, Stat};
+use jiff::Timestamp;
 
 use super::checksum::Checksum;
 use super::content::Content;
@@ -36,7 +37,16 @@ pub struct Volume {
 pub struct Node {
     pub body: Body,
     pub mode: u32,
+    /// How many entries lead to it.
+    pub links: u64,
     pub modified_ns: i128,
+    pub changed_ns: i128,
+}
+
+impl Body {
+    fn node(self, mode: u32) -> Node {
+        Node { body: self, mode, links: 0, modified_ns: 0, changed_ns: 0 }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -66,14 +76,14 @@ impl Node {
 impl Volume {
     /// An empty filesystem.
     pub fn new() -> Self {
-        let top = Node { body: Body::Folder(Folder::default()), mode: 0o755, modified_ns: 0 };
+        let top = Body::Folder(Folder::default()).node(0o755);
         Self {
             nodes: Arc::new([(TOP, Arc::new(top))].into()),
             edits: Edits::default(),
             next_inode: TOP + 1,
             next_rename: 1,
             next_temp: 1,
-            now_ns: 1_700_000_000_000_000_000,
+            now_ns: Timestamp::now().as_nanosecond(),
             boot: 1,
             mount: 1,
         }
@@ -126,31 +136,27 @@ impl Volume {
             mode: node.mode,
             device: DEVICE,
             inode,
+            links: node.links,
             modified_ns: node.modified_ns,
+            changed_ns: node.changed_ns,
         }
-    }
-
-    /// How many entries lead to it.
-    pub fn names_of(&self, inode: Inode) -> usize {
-        let mut count = 0;
-        let mut to_do = vec![TOP];
-        while let Some(folder) = to_do.pop() {
-            if let Ok(folder) = self.folder(folder) {
-                count += folder.cached.values().filter(|found| **found == inode).count();
-                to_do.extend(folder.cached.values().copied());
-            }
-        }
-        count
     }
 
     pub fn set_mode(&mut self, inode: Inode, mode: u32) {
         self.node_mut(inode).mode = mode & 0o7777;
+        self.change(inode);
     }
 
     /// No two writes have the same time.
     pub fn touch(&mut self, inode: Inode) {
-        self.now_ns += 1;
+        self.change(inode);
         self.node_mut(inode).modified_ns = self.now_ns;
+    }
+
+    /// Nothing was written, but something else changed.
+    fn change(&mut self, inode: Inode) {
+        self.now_ns += 1;
+        self.node_mut(inode).changed_ns = self.now_ns;
     }
 
     pub fn incarnation(&self, inode: Inode) -> String {
@@ -172,7 +178,7 @@ impl Volume {
     pub fn add(&mut self, folder: Inode, name: &Name, body: Body, mode: u32) -> Inode {
         let inode = self.next_inode;
         self.next_inode += 1;
-        let node = Arc::new(Node { body, mode, modified_ns: 0 });
+        let node = Arc::new(body.node(mode));
         Arc::make_mut(&mut self.nodes).insert(inode, node);
         self.touch(inode);
         self.set_entry(folder, name, Some(inode), None);
@@ -187,8 +193,16 @@ impl Volume {
         leads_to: Option<Inode>,
         rename: Option<Rename>,
     ) {
+        let before = self.folder(folder).ok().and_then(|it| it.cached.get(name).copied());
         put(&mut self.folder_mut(folder).cached, name, leads_to);
         self.touch(folder);
+        for (inode, links) in
+            before.map(|it| (it, -1)).into_iter().chain(leads_to.map(|it| (it, 1)))
+        {
+            let node = self.node_mut(inode);
+            node.links = node.links.saturating_add_signed(links);
+            self.change(inode);
+        }
         self.edits.push(Edit { folder, name: name.clone(), leads_to, rename, dirty: true });
     }
 
@@ -276,8 +290,24 @@ impl Volume {
         }
         self.nodes = Arc::new(nodes);
         self.edits = Edits::default();
+        self.count_links();
         self.mount += 1;
         sum.value()
+    }
+
+    fn count_links(&mut self) {
+        let mut links = BTreeMap::<Inode, u64>::new();
+        for node in self.nodes.values() {
+            if let Body::Folder(folder) = &node.body {
+                folder.cached.values().for_each(|inode| *links.entry(*inode).or_default() += 1);
+            }
+        }
+        for (inode, node) in Arc::make_mut(&mut self.nodes) {
+            let links = links.get(inode).copied().unwrap_or(0);
+            if node.links != links {
+                Arc::make_mut(node).links = links;
+            }
+        }
     }
 
     pub fn boot(&mut self) {

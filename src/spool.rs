@@ -1,0 +1,295 @@
+//! The spool: files that become documents, and displaced documents that are used again.
+//!
+//! A document is replaced by a file that was written in the spool and then changes places with it. What it
+//! displaces is written anew for the next version: that costs neither an inode nor blocks. The rules by which
+//! no reader ever gets other bytes than those of the version that it opened:
+//!
+//! - A file is written only while nobody else has it open or mapped (the lease), and only if it has one name
+//!   (no hard link was kept as a backup). Who opens it meanwhile waits until it is a document.
+//! - A file that was displaced from a document serves that document again at once, and any other only after a
+//!   while: whoever has looked up a name and not opened it yet holds no lease up, and must not get the wrong
+//!   document. So its name in the spool is made of the key.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::documents::Documents;
+use crate::error::{Context, Result};
+use crate::fs::{self, File, Kind, Mode, Open, Stat};
+use crate::key::Key;
+use crate::names;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most files that wait to be used again.
+pub const SPOOL_FILES: usize = 4096;
+/// The most bytes that they have.
+pub const SPOOL_BYTES: u64 = 64 << 20;
+/// The most files that one batch has open.
+const LEASES: usize = 256;
+
+/// How documents are put in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a file that is used again and changes places with the document.
+    Exchange,
+    /// By a new file that is renamed over the document: the system has no exchange, or no leases.
+    Rename,
+}
+
+/// The files in the spool, as far as this process knows them. Used under `commit.lock` only.
+#[derive(Debug)]
+pub struct Spool {
+    /// How old a file must be before it serves another document.
+    age: Duration,
+    /// 0 as long as nobody knows, else 1 + the way.
+    way: AtomicU8,
+    shelf: Mutex<Shelf>,
+    used: Arc<Used>,
+}
+
+/// The files in the spool that this process has the sole use of: to open one once more would be to wait for
+/// oneself.
+#[derive(Debug, Default)]
+struct Used(Mutex<HashSet<PathBuf>>);
+
+impl Used {
+    fn files(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file in the spool that holds the new bytes of a document. Nobody else has it open, nor can open it.
+#[derive(Debug)]
+pub struct Reused {
+    /// Its name in the spool.
+    pub path: PathBuf,
+    file: Arc<dyn File>,
+    used: Arc<Used>,
+}
+
+impl Drop for Reused {
+    fn drop(&mut self) {
+        self.used.files().remove(&self.path);
+    }
+}
+
+impl Reused {
+    /// What the file is now.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn stat(&self) -> Result<Stat> {
+        self.file.stat().context("look at", &self.path)
+    }
+}
+
+impl Spool {
+    /// A spool of which nothing is known yet.
+    #[must_use]
+    pub fn new(age: Duration) -> Self {
+        Self { age, way: AtomicU8::new(0), shelf: Mutex::default(), used: Arc::default() }
+    }
+
+    /// How documents are put in place, once that is known.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        match self.way.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Way::Exchange),
+            _ => Some(Way::Rename),
+        }
+    }
+
+    /// Notes how documents are put in place here.
+    pub fn set_way(&self, way: Way) {
+        self.way.store(1 + way as u8, Ordering::Release);
+    }
+
+    /// Writes the new bytes of a document that is there (`seen`) into a file that may be used for it.
+    /// `None` where only a new file will do.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write(
+        &self,
+        documents: &Documents,
+        key: &Key,
+        seen: &Stat,
+        bytes: &[u8],
+    ) -> Result<Option<Reused>> {
+        let path = documents.names().displaced(key);
+        if self.way() == Some(Way::Rename) || !self.may_use(&path) {
+            return Ok(None);
+        }
+        let (file, is_new) = self.open(documents, key, &path)?;
+        if !is_new && !self.is_free(&*file).context("lease", &path)? {
+            return Ok(None);
+        }
+        // Once nobody can open it any more: a name may have been given to it until then.
+        let found = file.stat().context("look at", &path)?;
+        if found.links != 1 {
+            return Ok(None);
+        }
+        fs::write_all(&*file, bytes, 0).context("write", &path)?;
+        if found.len > bytes.len() as u64 {
+            file.set_len(bytes.len() as u64).context("cut to its length", &path)?;
+        }
+        // A replaced document keeps the mode it had.
+        if found.mode != seen.mode {
+            file.set_mode(seen.mode).context("set the mode of", &path)?;
+        }
+        self.used.files().insert(path.clone());
+        Ok(Some(Reused { path, file, used: Arc::clone(&self.used) }))
+    }
+
+    /// Whether this process does not use it yet, and not too many.
+    fn may_use(&self, path: &Path) -> bool {
+        let used = self.used.files();
+        used.len() < LEASES && !used.contains(path)
+    }
+
+    /// The file that this document displaced last, one that lies there long enough, or a new one, which
+    /// nobody can have open.
+    fn open(&self, documents: &Documents, key: &Key, path: &Path) -> Result<(Arc<dyn File>, bool)> {
+        let fs = documents.fs();
+        let again = || fs::none_if_missing(fs.open(path, Open::Write)).context("open", path);
+        if let Some(file) = again()? {
+            // It waits no more: it must serve nobody else.
+            self.shelf().remove(&names::displaced_name(key));
+            return Ok((file, false));
+        }
+        loop {
+            let old = self.shelf().take_older(documents, self.age, &self.used)?;
+            let Some(old) = old else { break };
+            let moved = fs::none_if_missing(fs.rename(&old, path)).context("rename", &old)?;
+            if moved.is_some()
+                && let Some(file) = again()?
+            {
+                return Ok((file, false));
+            }
+        }
+        let mode = if key.is_own() { Mode::Private } else { Mode::Shared };
+        Ok((fs.open(path, Open::CreateNew(mode)).context("make the file", path)?, true))
+    }
+
+    /// Whether nobody else has it open; then nobody can, until it is closed.
+    fn is_free(&self, file: &dyn File) -> std::io::Result<bool> {
+        match file.try_lease() {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                self.set_way(Way::Rename);
+                Ok(false)
+            }
+            other => other,
+        }
+    }
+
+    /// A document was displaced into the spool. Where there are too many by now the oldest go.
+    pub fn shelve(&self, documents: &Documents, key: &Key, len: u64) {
+        let mut shelf = self.shelf();
+        shelf.put(names::displaced_name(key), len, Instant::now());
+        shelf.trim(documents);
+    }
+
+    /// Others may have changed it: it is listed anew when next needed.
+    pub fn forget(&self) {
+        self.shelf().is_listed = false;
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What waits in the spool, in the order in which it came.
+#[derive(Debug, Default)]
+struct Shelf {
+    files: HashMap<String, Waiting>,
+    order: BTreeMap<u64, String>,
+    next: u64,
+    bytes: u64,
+    /// Whether what others left was looked for.
+    is_listed: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    len: u64,
+    since: Instant,
+}
+
+impl Shelf {
+    fn put(&mut self, name: String, len: u64, since: Instant) {
+        self.remove(&name);
+        self.order.insert(self.next, name.clone());
+        self.files.insert(name, Waiting { number: self.next, len, since });
+        self.next += 1;
+        self.bytes += len;
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(gone) = self.files.remove(name) {
+            self.order.remove(&gone.number);
+            self.bytes -= gone.len;
+        }
+    }
+
+    /// The file that waits for longest, if that is long enough. It waits no more.
+    fn take_older(
+        &mut self,
+        documents: &Documents,
+        age: Duration,
+        used: &Used,
+    ) -> Result<Option<PathBuf>> {
+        if !self.is_listed {
+            self.list(documents, used)?;
+            self.trim(documents);
+        }
+        let Some(name) = self.order.values().next().cloned() else { return Ok(None) };
+        if self.files.get(&name).is_none_or(|file| file.since.elapsed() < age) {
+            return Ok(None);
+        }
+        self.remove(&name);
+        Ok(Some(documents.names().spool().join(name)))
+    }
+
+    /// Takes in what lies there, whoever left it. How long it has been there, its last change tells: to be
+    /// renamed is one. Of the future is as of now.
+    fn list(&mut self, documents: &Documents, used: &Used) -> Result<()> {
+        let (fs, folder) = (documents.fs(), documents.names().spool());
+        let (now, now_ns) = (Instant::now(), Timestamp::now().as_nanosecond());
+        let mut found = Vec::new();
+        for entry in fs.read_dir(&folder).context("list", &folder)? {
+            let name = entry.name.to_str().filter(|name| names::is_displaced_name(name));
+            if let Some(name) = name.filter(|_| entry.kind == Kind::File) {
+                let path = folder.join(name);
+                if used.files().contains(&path) {
+                    continue;
+                }
+                let stat = fs::stat_if_there(fs, &path).context("look at", &path)?;
+                found.extend(stat.map(|stat| (stat.changed_ns, name.to_owned(), stat.len)));
+            }
+        }
+        found.sort_unstable();
+        *self = Self { next: self.next, is_listed: true, ..Self::default() };
+        for (changed_ns, name, len) in found {
+            let age =
+                u64::try_from(now_ns - changed_ns).map_or(Duration::ZERO, Duration::from_nanos);
+            self.put(name, len, now.checked_sub(age).unwrap_or(now));
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest, as long as there are too many. What cannot be removed is found again.
+    fn trim(&mut self, documents: &Documents) {
+        while self.files.len() > SPOOL_FILES || self.bytes > SPOOL_BYTES {
+            let Some(name) = self.order.values().next().cloned() else { return };
+            self.remove(&name);
+            let _ = documents.fs().remove_file(&documents.names().spool().join(name));
+        }
+    }
+}
