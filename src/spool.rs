@@ -87,6 +87,9 @@ impl Reused {
     }
 }
 
+/// Whether a file was made just now.
+type IsNew = bool;
+
 impl Spool {
     /// A spool of which nothing is known yet.
     #[must_use]
@@ -125,7 +128,7 @@ impl Spool {
         if self.way() == Some(Way::Rename) || !self.may_use(&path) {
             return Ok(None);
         }
-        let (file, is_new) = self.open(documents, key, &path)?;
+        let Some((file, is_new)) = self.open(documents, key, &path) else { return Ok(None) };
         if !is_new && !self.is_free(&*file).context("lease", &path)? {
             return Ok(None);
         }
@@ -153,27 +156,31 @@ impl Spool {
     }
 
     /// The file that this document displaced last, one that lies there long enough, or a new one, which
-    /// nobody can have open.
-    fn open(&self, documents: &Documents, key: &Key, path: &Path) -> Result<(Arc<dyn File>, bool)> {
+    /// nobody can have open. `None` where that cannot be had: a new file under a name of its own will tell why.
+    fn open(
+        &self,
+        documents: &Documents,
+        key: &Key,
+        path: &Path,
+    ) -> Option<(Arc<dyn File>, IsNew)> {
         let fs = documents.fs();
-        let again = || fs::none_if_missing(fs.open(path, Open::Write)).context("open", path);
+        let again = || fs::none_if_missing(fs.open(path, Open::Write)).ok();
         if let Some(file) = again()? {
             // It waits no more: it must serve nobody else.
             self.shelf().remove(&names::displaced_name(key));
-            return Ok((file, false));
+            return Some((file, false));
         }
         loop {
-            let old = self.shelf().take_older(documents, self.age, &self.used)?;
+            let old = self.shelf().take_older(documents, self.age, &self.used).ok()?;
             let Some(old) = old else { break };
-            let moved = fs::none_if_missing(fs.rename(&old, path)).context("rename", &old)?;
-            if moved.is_some()
+            if fs::none_if_missing(fs.rename(&old, path)).ok()?.is_some()
                 && let Some(file) = again()?
             {
-                return Ok((file, false));
+                return Some((file, false));
             }
         }
         let mode = if key.is_own() { Mode::Private } else { Mode::Shared };
-        Ok((fs.open(path, Open::CreateNew(mode)).context("make the file", path)?, true))
+        Some((fs.open(path, Open::CreateNew(mode)).ok()?, true))
     }
 
     /// Whether nobody else has it open; then nobody can, until it is closed.

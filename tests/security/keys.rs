@@ -176,11 +176,15 @@ impl Guarded {
             "store.json",
         ];
         assert_eq!(own, known, "{what}");
-        for empty in ["dead", "recovered", "spool"] {
+        for empty in ["dead", "recovered"] {
             assert!(
                 self.home.names(&format!("root/store/.docbox/{empty}")).is_empty(),
                 "{what}: {empty}"
             );
+        }
+        for waits in self.home.names("root/store/.docbox/spool") {
+            let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            assert!(waits.len() == 32 && waits.bytes().all(is_digit), "{what}: spool: {waits}");
         }
         self.outside.assert_untouched(what);
     }
