@@ -29,10 +29,19 @@ pub struct Prepared {
 /// The new bytes of a document.
 #[derive(Debug)]
 enum Spooled {
-    /// In a new file, which is renamed over the document.
+    /// In a new file.
     New(PathBuf),
-    /// In a file that changes places with it.
+    /// In a file that was written before, and that nobody else can open.
     Again(Reused),
+}
+
+impl Spooled {
+    fn path(&self) -> &Path {
+        match self {
+            Self::New(path) => path,
+            Self::Again(reused) => &reused.path,
+        }
+    }
 }
 
 impl Prepared {
@@ -80,9 +89,11 @@ impl Prepared {
         key: &Key,
     ) -> Result<Option<Stat>> {
         match (&self.spooled, spool) {
-            (Some(Spooled::Again(reused)), Some(spool)) if self.seen.is_some() => {
-                match documents.fs().exchange(&reused.path, &self.path) {
-                    Ok(()) => return self.exchanged(documents, spool, key).map(Some),
+            (Some(spooled), Some(spool))
+                if self.seen.is_some() && spool.way() != Some(Way::Rename) =>
+            {
+                match documents.fs().exchange(spooled.path(), &self.path) {
+                    Ok(()) => return self.exchanged(documents, spool, key),
                     // It was removed by hand since it was validated.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => {
@@ -130,15 +141,21 @@ impl Prepared {
     }
 
     /// The document and the file in the spool have changed places. Looks at what was displaced.
-    fn exchanged(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<Stat> {
-        let Some(Spooled::Again(reused)) = self.spooled.take() else {
-            unreachable!("only a file that is used again was exchanged")
-        };
+    fn exchanged(
+        &mut self,
+        documents: &Documents,
+        spool: &Spool,
+        key: &Key,
+    ) -> Result<Option<Stat>> {
+        let Some(spooled) = self.spooled.take() else { return Ok(None) };
         spool.set_way(Way::Exchange);
-        let placed = reused.stat()?;
-        let aside = reused.path.clone();
+        let aside = spooled.path().to_owned();
+        let placed = match &spooled {
+            Spooled::New(_) => None,
+            Spooled::Again(reused) => Some(reused.stat()?),
+        };
         // Whoever waits to open it sees the document whole.
-        drop(reused);
+        drop(spooled);
         let displaced = documents.fs().stat(&aside).context("look at", &aside)?;
         if displaced.kind != Kind::File {
             // Put there since it was validated. Whatever it is, it is not ours.
@@ -176,6 +193,10 @@ impl Prepared {
         displaced: &Stat,
     ) -> Result<()> {
         if self.seen.is_some_and(|seen| seen.same_content(displaced)) {
+            let name = documents.names().displaced(key);
+            if aside != name {
+                documents.fs().rename(aside, &name).context("rename", aside)?;
+            }
             spool.shelve(documents, key, displaced.len);
             return Ok(());
         }
@@ -195,11 +216,8 @@ impl Prepared {
     fn rename_over(&mut self, documents: &Documents, key: &Key) -> Result<()> {
         let fs = documents.fs();
         self.keep_edits(documents, key)?;
-        let spooled = match &self.spooled {
-            Some(Spooled::New(path)) => path.clone(),
-            Some(Spooled::Again(reused)) => reused.path.clone(),
-            None => return Ok(()),
-        };
+        let Some(spooled) = &self.spooled else { return Ok(()) };
+        let spooled = spooled.path().to_owned();
         match fs.rename(&spooled, &self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Its folder was removed by hand since it was prepared.

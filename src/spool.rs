@@ -34,7 +34,7 @@ const LEASES: usize = 256;
 /// How documents are put in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By a file that is used again and changes places with the document.
+    /// By a file that changes places with the document, and is used again.
     Exchange,
     /// By a new file that is renamed over the document: the system has no exchange, or no leases.
     Rename,
@@ -90,6 +90,17 @@ impl Reused {
 /// Whether a file was made just now.
 type IsNew = bool;
 
+impl Way {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exchange => "exchange",
+            Self::Rename => "rename",
+        }
+    }
+}
+
 impl Spool {
     /// A spool of which nothing is known yet.
     #[must_use]
@@ -105,6 +116,36 @@ impl Spool {
             1 => Some(Way::Exchange),
             _ => Some(Way::Rename),
         }
+    }
+
+    /// Tries how documents can be put in place here, where that is not known yet: with two files of its own,
+    /// which are removed again.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn find_out(&self, documents: &Documents) -> Result<Way> {
+        if let Some(way) = self.way() {
+            return Ok(way);
+        }
+        let (fs, folder) = (documents.fs(), documents.names().spool());
+        let make = || {
+            let made = fs.create_temp(&folder, fs::HALF_MADE, Mode::Private);
+            made.context("make a file in", &folder)
+        };
+        let (one, file) = make()?;
+        let tried = make().and_then(|(other, _)| {
+            let tried = file.try_lease().and_then(|_| fs.exchange(&one, &other));
+            fs.remove_file(&other).context("remove", &other)?;
+            match tried {
+                Ok(()) => Ok(Way::Exchange),
+                Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(Way::Rename),
+                Err(error) => Err(error).context("try the exchange in", &folder),
+            }
+        });
+        fs.remove_file(&one).context("remove", &one)?;
+        let way = tried?;
+        self.set_way(way);
+        Ok(way)
     }
 
     /// Notes how documents are put in place here.

@@ -15,6 +15,7 @@ use crate::fs;
 use crate::journal::Segments;
 use crate::key::Key;
 use crate::position::Position;
+use crate::spool::Way;
 
 /// How a store is.
 #[derive(Clone, Debug, Serialize)]
@@ -37,8 +38,9 @@ pub struct Status {
     pub journal_bytes: u64,
     /// Documents in the folder.
     pub documents: usize,
-    /// How documents are put in place: `rename`.
-    pub path: &'static str,
+    /// How documents are put in place: `exchange`, or `rename` where the system cannot do that. `None` where
+    /// it cannot be tried, for a store that is only read.
+    pub path: Option<&'static str>,
     /// Documents that differ from what was last committed, as far as the journal is kept.
     pub drift: usize,
     /// Documents that were never committed, as far as the journal is kept.
@@ -105,6 +107,11 @@ impl Status {
             }
         }
         let listing = core.documents.list("")?;
+        let path = if core.read_only {
+            None
+        } else {
+            core.spool.find_out(&core.documents).ok().map(Way::name)
+        };
         let mut drift = 0;
         for (key, revision) in &committed {
             let found = core.documents.read(key)?.as_ref().map(Found::revision);
@@ -120,7 +127,7 @@ impl Status {
             segments: segments.firsts().len(),
             journal_bytes,
             documents: listing.keys.len(),
-            path: "rename",
+            path,
             drift,
             never_committed: listing
                 .keys

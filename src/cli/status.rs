@@ -24,7 +24,7 @@ pub fn run(store: &Store, out: &mut Output) -> Result<ExitCode> {
         ("segments", status.segments.to_string()),
         ("journal_bytes", status.journal_bytes.to_string()),
         ("documents", status.documents.to_string()),
-        ("path", status.path.to_owned()),
+        ("path", status.path.unwrap_or("not tried").to_owned()),
         ("drift", status.drift.to_string()),
         ("never_committed", status.never_committed.to_string()),
         ("strays", status.strays.to_string()),

@@ -68,9 +68,7 @@ fn only_the_program_prints_or_exits() {
 
 #[test]
 fn nothing_is_left_to_do_and_nothing_is_shared_by_stealth() {
-    for what in
-        ["todo!", "unimplemented!", "dbg!", "static mut", "lazy_static", "thread_local!"]
-    {
+    for what in ["todo!", "unimplemented!", "dbg!", "static mut", "lazy_static", "thread_local!"] {
         only_in(what, |_| false);
     }
     only_in("unsafe ", |path| path == "src/fs/lease.rs");
