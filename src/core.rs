@@ -13,10 +13,10 @@ use crate::lock::CommitLock;
 use crate::names::Names;
 use crate::queue::Queue;
 use crate::redo::{Redo, Unapplied};
-use crate::register::Register;
+use crate::register::{Register, RegisterReader};
 use crate::stopping::Stopping;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, Mutex, OnceLock, PoisonError};
+use crate::sync::{Arc, Mutex, PoisonError};
 
 /// An open store.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ pub struct Core {
     pub bell: Bell,
     /// Held, shared, as long as the store is open for writing.
     pub open_lock: Mutex<Option<Arc<dyn File>>>,
-    /// `head`, open for reading.
-    pub head: OnceLock<Register<Head>>,
+    /// `head`, open for reading, and what it held when it was read last.
+    head: Mutex<Option<RegisterReader<Head>>>,
     /// For a store that is only read and that nobody recovered: what its journal says beyond `applied`.
     pub unapplied: Option<Unapplied>,
     pub read_only: bool,
@@ -67,7 +67,7 @@ impl Core {
             queue: Queue::default(),
             bell: Bell::new(),
             open_lock: Mutex::new(None),
-            head: OnceLock::new(),
+            head: Mutex::new(None),
             unapplied: None,
             cursors: Mutex::new(Vec::new()),
             stopping: Stopping::default(),
@@ -86,15 +86,22 @@ impl Core {
     /// [`Error::Corrupt`] when the register is unreadable.
     pub fn head(&self) -> Result<Head> {
         self.check_open()?;
-        let path = self.names.head();
-        let unreadable = || head::unreadable(path.clone());
-        let register = if let Some(register) = self.head.get() {
-            register
-        } else {
-            let opened = Register::open(&*self.fs, &path, Open::Read)?.ok_or_else(unreadable)?;
-            self.head.get_or_init(|| opened)
+        let mut reader = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = match &mut *reader {
+            Some(reader) => reader,
+            none => none.insert(self.head_reader()?),
         };
-        register.read()?.ok_or_else(unreadable)
+        reader.read()?.cloned().ok_or_else(|| head::unreadable(self.names.head()))
+    }
+
+    /// `head`, for one who reads it again and again: nobody waits for another who reads it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the register is missing.
+    pub fn head_reader(&self) -> Result<RegisterReader<Head>> {
+        let path = self.names.head();
+        let opened = Register::open(&*self.fs, &path, Open::Read)?;
+        opened.map(Register::reader).ok_or_else(|| head::unreadable(path))
     }
 
     /// Reads the journal from commit `next` on.

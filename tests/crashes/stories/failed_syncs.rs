@@ -234,8 +234,8 @@ fn a_subscription_whose_name_could_not_be_made_durable_is_not_forgotten_once_it_
     // What was made is not removed either.
     let is_made = AtomicBool::new(false);
     disk.hook(move |_, call| {
-        let fails = is_made.load(Ordering::Relaxed)
-            && matches!(call.op, Op::SyncDir | Op::RemoveFile);
+        let fails =
+            is_made.load(Ordering::Relaxed) && matches!(call.op, Op::SyncDir | Op::RemoveFile);
         let makes = call.to.as_deref().is_some_and(|to| to.ends_with("cursors/ui"));
         is_made.fetch_or(makes, Ordering::Relaxed);
         if fails { Answer::FailOs(5) } else { Answer::Go }
