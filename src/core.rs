@@ -5,7 +5,8 @@ use crate::cursor::Cursor;
 use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::fs::{File, Fs, Open};
-use crate::head::{self, Applied, Head};
+use crate::head::{Applied, Head};
+use crate::head_reader::HeadReader;
 use crate::identity::Identity;
 use crate::journal::Reader;
 use crate::limits::Limits;
@@ -13,7 +14,7 @@ use crate::lock::CommitLock;
 use crate::names::Names;
 use crate::queue::Queue;
 use crate::redo::{Redo, Unapplied};
-use crate::register::{Register, RegisterReader};
+use crate::register::Register;
 use crate::stopping::Stopping;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, PoisonError};
@@ -31,8 +32,7 @@ pub struct Core {
     pub bell: Bell,
     /// Held, shared, as long as the store is open for writing.
     pub open_lock: Mutex<Option<Arc<dyn File>>>,
-    /// `head`, open for reading, and what it held when it was read last.
-    head: Mutex<Option<RegisterReader<Head>>>,
+    head: Mutex<HeadReader>,
     /// For a store that is only read and that nobody recovered: what its journal says beyond `applied`.
     pub unapplied: Option<Unapplied>,
     pub read_only: bool,
@@ -67,7 +67,7 @@ impl Core {
             queue: Queue::default(),
             bell: Bell::new(),
             open_lock: Mutex::new(None),
-            head: Mutex::new(None),
+            head: Mutex::new(HeadReader::new(Arc::clone(&fs), names.head())),
             unapplied: None,
             cursors: Mutex::new(Vec::new()),
             stopping: Stopping::default(),
@@ -86,22 +86,14 @@ impl Core {
     /// [`Error::Corrupt`] when the register is unreadable.
     pub fn head(&self) -> Result<Head> {
         self.check_open()?;
-        let mut reader = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = match &mut *reader {
-            Some(reader) => reader,
-            none => none.insert(self.head_reader()?),
-        };
-        reader.read()?.cloned().ok_or_else(|| head::unreadable(self.names.head()))
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        head.look().map(|(_, head)| Head::clone(&head))
     }
 
-    /// `head`, for one who reads it again and again: nobody waits for another who reads it.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] when the register is missing.
-    pub fn head_reader(&self) -> Result<RegisterReader<Head>> {
-        let path = self.names.head();
-        let opened = Register::open(&*self.fs, &path, Open::Read)?;
-        opened.map(Register::reader).ok_or_else(|| head::unreadable(path))
+    /// The same for one who looks again and again, and waits for nobody else who does.
+    #[must_use]
+    pub fn head_reader(&self) -> HeadReader {
+        HeadReader::new(Arc::clone(&self.fs), self.names.head())
     }
 
     /// Reads the journal from commit `next` on.

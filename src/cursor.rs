@@ -46,6 +46,28 @@ impl CursorValue {
     }
 }
 
+/// What deliveries move of a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Movable {
+    /// As [`CursorValue::next`].
+    pub next: Position,
+    /// As [`CursorValue::folded`].
+    pub folded: u64,
+    /// As [`CursorValue::attempt`].
+    pub attempt: u32,
+}
+
+impl Movable {
+    fn of(value: &CursorValue) -> Self {
+        Self { next: value.next, folded: value.folded, attempt: value.attempt }
+    }
+
+    fn put_into(self, value: &mut CursorValue) {
+        let Self { next, folded, attempt } = self;
+        (value.next, value.folded, value.attempt) = (next, folded, attempt);
+    }
+}
+
 /// A cursor, in the hands of its one consumer.
 #[derive(Debug)]
 pub struct Cursor {
@@ -89,6 +111,25 @@ impl Cursor {
             self.value = value;
         }
         Ok(())
+    }
+
+    /// Moves the cursor where `change` says, as [`Cursor::write`] does.
+    ///
+    /// # Errors
+    /// What the disk says; then the value is as before.
+    pub fn change(&mut self, change: impl FnOnce(&mut Movable)) -> Result<()> {
+        let before = Movable::of(&self.value);
+        let mut movable = before;
+        change(&mut movable);
+        if movable == before {
+            return Ok(());
+        }
+        movable.put_into(&mut self.value);
+        let written = self.writer.write(&self.value);
+        if written.is_err() {
+            before.put_into(&mut self.value);
+        }
+        written
     }
 
     /// Makes it durable.

@@ -66,6 +66,7 @@ pub mod fs;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
+mod head_reader;
 mod housekeeping;
 mod identity;
 mod journal;

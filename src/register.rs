@@ -144,14 +144,15 @@ pub struct RegisterReader<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> RegisterReader<T> {
-    /// The newest value as of now; `None` when no slot is readable.
+    /// The newest value as of now and its version; `None` when no slot is readable.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn read(&mut self) -> Result<Option<&T>> {
+    pub fn read(&mut self) -> Result<Option<(u64, &T)>> {
         self.register.look(&mut self.slots)?;
-        let newest = self.slots.newest();
-        Ok(newest.and_then(|slot| self.slots.value(slot)))
+        let Some(slot) = self.slots.newest() else { return Ok(None) };
+        let version = self.slots.version(slot);
+        Ok(self.slots.value(slot).map(|value| (version, value)))
     }
 }
 

@@ -186,7 +186,7 @@ fn a_value_that_fills_its_slot_is_refused() {
 
 /// What a reader says that has read it before, which is what one says that never did.
 fn read_again(bench: &Bench, reader: &mut RegisterReader<Value>) -> Option<u64> {
-    let said = reader.read().unwrap().map(|value| value.at);
+    let said = reader.read().unwrap().map(|(_, value)| value.at);
     assert_eq!(said, bench.read());
     said
 }
@@ -230,6 +230,10 @@ fn what_was_read_once_is_not_believed_when_its_bytes_have_changed() {
         assert_eq!(read_again(&bench, &mut reader), Some(left), "{at}");
         fs::write(&bench.path, &good).unwrap();
     }
+    let mut without_newline = good.clone();
+    without_newline[(newest + 1) * SLOT_BYTES - 1] = b' ';
+    fs::write(&bench.path, &without_newline).unwrap();
+    assert_eq!(read_again(&bench, &mut reader), Some(2));
     fs::write(&bench.path, b"").unwrap();
     assert_eq!(read_again(&bench, &mut reader), None);
 }
