@@ -63,9 +63,12 @@ impl Events {
             self.head = core.head()?;
         }
         while self.ready.is_empty() {
-            let Some(record) = self.reader.read(&self.head)? else { return Ok(false) };
-            let from = std::mem::take(&mut self.from);
-            self.ready = self.filter.wanted(&record, from, core.identity.epoch);
+            let (filter, from, epoch) = (&self.filter, self.from, core.identity.epoch);
+            let wanted =
+                self.reader.read_events(&self.head, |line| filter.wanted(line, from, epoch))?;
+            let Some(wanted) = wanted else { return Ok(false) };
+            self.from = 0;
+            self.ready = wanted;
         }
         Ok(true)
     }

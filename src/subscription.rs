@@ -235,13 +235,14 @@ impl Subscription {
         let epoch = self.consumer.store.core().identity.epoch;
         let mut moved = 0;
         while self.ready.is_empty() {
-            let Some(record) = self.reader.read(head)? else { return Ok(false) };
-            let from = if record.seq == self.floor.seq { self.floor.idx as usize } else { 0 };
-            self.ready =
-                self.filter.wanted(&record, from, epoch).into_iter().map(Arc::new).collect();
-            let end = record.end();
+            let (filter, seq) = (&self.filter, self.reader.next());
+            let from = if seq == self.floor.seq { self.floor.idx as usize } else { 0 };
+            let wanted: Option<Vec<RecordedEvent>> =
+                self.reader.read_events(head, |line| filter.wanted(line, from, epoch))?;
+            let Some(wanted) = wanted else { return Ok(false) };
+            self.ready.extend(wanted.into_iter().map(Arc::new));
             if self.ready.is_empty() {
-                self.floor = end.next();
+                self.floor = Position::end_of(seq).next();
                 moved += 1;
                 if moved % MOVED_WITHOUT_WRITE == 0 {
                     self.write_floor()?;
