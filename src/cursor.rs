@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Lock, Mode, Open};
@@ -15,7 +15,7 @@ use crate::position::Position;
 use crate::register::{Register, RegisterWriter};
 
 /// The value of a cursor's register.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CursorValue {
     /// Whose it is.
     #[serde(flatten)]
@@ -29,11 +29,40 @@ pub struct CursorValue {
     #[serde(deserialize_with = "bounded")]
     pub generation: u64,
     /// The consumer that wrote this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub pid: Option<u32>,
     /// How often the event at `next` was handed over.
     #[serde(default)]
     pub attempt: u32,
+}
+
+/// Written twice for each event: member by member, which is several times as cheap as what `flatten` makes.
+impl Serialize for CursorValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Members<'a> {
+            store: &'a str,
+            epoch: u32,
+            next: Position,
+            folded: u64,
+            generation: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pid: Option<u32>,
+            attempt: u32,
+        }
+        let Self { identity, next, folded, generation, pid, attempt } = self;
+        let Identity { store, epoch } = identity;
+        let members = Members {
+            store,
+            epoch: *epoch,
+            next: *next,
+            folded: *folded,
+            generation: *generation,
+            pid: *pid,
+            attempt: *attempt,
+        };
+        members.serialize(serializer)
+    }
 }
 
 impl CursorValue {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::slots::{Slots, encode};
+use self::slots::{Draft, Slots};
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::number;
@@ -47,9 +47,8 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
     /// # Errors
     /// What the disk says.
     pub fn create(fs: &dyn Fs, path: &Path, value: &T) -> Result<()> {
-        let mut bytes = Vec::with_capacity(SLOT_BYTES * SLOTS);
         // That it is durable is not said: its name is not yet, and may never be.
-        encode(&mut bytes, path, 1, 0, value)?;
+        let mut bytes = Draft::new().make(path, 1, 0, value)?.to_vec();
         for slot in 1..SLOTS {
             bytes.resize((slot + 1) * SLOT_BYTES - 1, b' ');
             bytes.push(b'\n');
@@ -161,8 +160,7 @@ impl<T: Serialize + DeserializeOwned> RegisterReader<T> {
 pub struct RegisterWriter<T> {
     register: Register<T>,
     slots: Slots<T>,
-    /// What the next write puts into a slot.
-    next: Vec<u8>,
+    draft: Draft,
     /// The slot that a power cut cannot take; never overwritten until another is synced.
     synced: Option<usize>,
     /// Whether anything was written since the last good sync.
@@ -179,7 +177,7 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
         Self {
             register,
             slots: Slots::unread(),
-            next: Vec::new(),
+            draft: Draft::new(),
             synced: None,
             dirty: false,
             suspect: false,
@@ -235,15 +233,15 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
             )));
         }
         let synced = self.synced.map_or(0, |slot| self.slots.version(slot));
-        encode(&mut self.next, &self.register.path, version, synced, value)?;
+        let bytes = self.draft.make(&self.register.path, version, synced, value)?;
         let slot = (0..SLOTS)
             .filter(|slot| Some(*slot) != self.synced)
             .min_by_key(|slot| self.slots.version(*slot))
             .unwrap_or(0);
         self.dirty = true;
         self.slots.forget(slot);
-        self.register.put(slot, &self.next)?;
-        self.slots.wrote(slot, &self.next, version, synced);
+        self.register.put(slot, bytes)?;
+        self.slots.wrote(slot, bytes, version, synced);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! So whoever reads a register again keeps both. Where the bytes of a slot are the same, it says the same,
 //! and only a slot that has changed is checked and parsed.
 
+use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
@@ -86,7 +87,8 @@ impl<T> Slots<T> {
 
     /// A slot is about to be written: until it is whole again it holds nothing.
     pub(super) fn forget(&mut self, slot: usize) {
-        self.bytes[slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES].fill(0);
+        // No line begins so: whatever is there by now, it is looked at anew.
+        self.bytes[slot * SLOT_BYTES] = 0;
         self.said[slot] = None;
     }
 
@@ -168,45 +170,66 @@ fn line(slot: &[u8]) -> &[u8] {
     line.trim_ascii_end()
 }
 
-/// Puts one slot into `slot`, whatever that held: the value's own JSON object with `crc`, `version` and,
-/// where one is, the version that was synced last in front.
-pub(super) fn encode<T: Serialize>(
-    slot: &mut Vec<u8>,
-    path: &Path,
-    version: u64,
-    synced: u64,
-    value: &T,
-) -> Result<()> {
-    let too_large = || {
-        Error::Invalid(format!(
-            "{}: a value of a register is an object of less than a slot",
-            path.display()
-        ))
-    };
-    slot.clear();
-    slot.extend_from_slice(b"{\"crc\":\"00000000\",\"version\":");
-    number(slot, version);
-    if synced > 0 {
-        slot.extend_from_slice(b",\"synced\":");
-        number(slot, synced);
-    }
-    let fields = slot.len();
-    serde_json::to_writer(&mut *slot, value).map_err(|_| too_large())?;
-    // An object that is not empty goes on where ours begins.
-    if slot.get(fields) != Some(&b'{') || slot.get(fields + 1) != Some(&b'"') {
-        return Err(too_large());
-    }
-    slot[fields] = b',';
-    crc::seal(slot);
-    if slot.len() >= SLOT_BYTES {
-        return Err(too_large());
-    }
-    slot.resize(SLOT_BYTES - 1, b' ');
-    slot.push(b'\n');
-    Ok(())
+/// A slot that is being made. It is kept from one to the next, so that its padding need not be written anew.
+#[derive(Debug)]
+pub(super) struct Draft {
+    bytes: Vec<u8>,
+    /// Where the padding begins.
+    end: usize,
 }
 
-fn number(slot: &mut Vec<u8>, number: u64) {
-    // Writing to memory does not fail.
-    let _ = serde_json::to_writer(slot, &number);
+impl Draft {
+    pub(super) fn new() -> Self {
+        let mut bytes = vec![b' '; SLOT_BYTES];
+        bytes[SLOT_BYTES - 1] = b'\n';
+        Self { bytes, end: 0 }
+    }
+
+    /// The bytes of a slot: the value's own JSON object with `crc`, `version` and, where one is, the
+    /// version that was synced last in front.
+    pub(super) fn make<T: Serialize>(
+        &mut self,
+        path: &Path,
+        version: u64,
+        synced: u64,
+        value: &T,
+    ) -> Result<&[u8]> {
+        let end = self.put_line(version, synced, value).ok_or_else(|| {
+            Error::Invalid(format!(
+                "{}: a value of a register is an object of less than a slot",
+                path.display()
+            ))
+        })?;
+        crc::seal(&mut self.bytes[..end]);
+        // What is left of the line before.
+        if end < self.end {
+            self.bytes[end..self.end].fill(b' ');
+        }
+        self.end = end;
+        Ok(&self.bytes)
+    }
+
+    /// Puts a line where it belongs; where it ends. `None` where there is no room for it, or it is none.
+    fn put_line<T: Serialize>(&mut self, version: u64, synced: u64, value: &T) -> Option<usize> {
+        let before = self.end;
+        // Whatever fails, there may be anything in it.
+        self.end = SLOT_BYTES - 1;
+        let mut rest = &mut self.bytes[..SLOT_BYTES - 1];
+        rest.write_all(b"{\"crc\":\"00000000\",\"version\":").ok()?;
+        serde_json::to_writer(&mut rest, &version).ok()?;
+        if synced > 0 {
+            rest.write_all(b",\"synced\":").ok()?;
+            serde_json::to_writer(&mut rest, &synced).ok()?;
+        }
+        let fields = SLOT_BYTES - 1 - rest.len();
+        serde_json::to_writer(&mut rest, value).ok()?;
+        let end = SLOT_BYTES - 1 - rest.len();
+        // An object that is not empty goes on where ours begins.
+        if !self.bytes[fields..end].starts_with(b"{\"") {
+            return None;
+        }
+        self.bytes[fields] = b',';
+        self.end = before;
+        Some(end)
+    }
 }

@@ -62,9 +62,7 @@ fn the_newest_value_counts() {
 fn a_version_that_could_have_no_next_is_not_believed() {
     for (version, read) in [(u64::MAX, None), (number::LAST + 1, None), (number::LAST, Some(7))] {
         let bench = Bench::new();
-        let mut slot = Vec::new();
-        encode(&mut slot, &bench.path, version, 0, &Value { at: 7 }).unwrap();
-        fs::write(&bench.path, slot).unwrap();
+        fs::write(&bench.path, encoded(&bench, version, 0, 7)).unwrap();
         assert_eq!(bench.read(), read, "{version}");
         let mut writer = RegisterWriter::unsynced(bench.register());
         writer.refresh().unwrap();
@@ -242,8 +240,8 @@ fn what_was_read_once_is_not_believed_when_its_bytes_have_changed() {
 fn the_newest_slot_that_is_no_value_leaves_the_one_before() {
     let bench = Bench::new();
     let mut slots = fs::read(&bench.path).unwrap();
-    let mut other = Vec::new();
-    encode(&mut other, &bench.path, 9, 1, &Large { text: "of another kind".into() }).unwrap();
+    let other = Large { text: "of another kind".into() };
+    let other = Draft::new().make(&bench.path, 9, 1, &other).unwrap().to_vec();
     slots[SLOT_BYTES..2 * SLOT_BYTES].copy_from_slice(&other);
     fs::write(&bench.path, &slots).unwrap();
     let mut reader = bench.register().reader();
@@ -258,8 +256,8 @@ fn the_newest_slot_that_is_no_value_leaves_the_one_before() {
 #[test]
 fn a_slot_that_is_no_value_is_overwritten_before_one_that_is() {
     let bench = Bench::new();
-    let mut other = Vec::new();
-    encode(&mut other, &bench.path, 9, 1, &Large { text: "of another kind".into() }).unwrap();
+    let other = Large { text: "of another kind".into() };
+    let other = Draft::new().make(&bench.path, 9, 1, &other).unwrap().to_vec();
     let slots = [encoded(&bench, 10, 0, 10), other, encoded(&bench, 5, 0, 5)];
     fs::write(&bench.path, slots.concat()).unwrap();
     let mut writer = RegisterWriter::unsynced(bench.register());
@@ -269,24 +267,26 @@ fn a_slot_that_is_no_value_is_overwritten_before_one_that_is() {
 }
 
 fn encoded(bench: &Bench, version: u64, synced: u64, at: u64) -> Vec<u8> {
-    let mut slot = Vec::new();
-    encode(&mut slot, &bench.path, version, synced, &Value { at }).unwrap();
-    slot
+    Draft::new().make(&bench.path, version, synced, &Value { at }).unwrap().to_vec()
 }
 
 #[test]
-fn a_slot_has_the_bytes_of_the_format_whatever_was_in_the_buffer_before() {
+fn a_slot_has_the_bytes_of_the_format_whatever_was_made_before() {
     let bench = Bench::new();
-    let mut slot = vec![b'x'; 2 * SLOT_BYTES];
-    encode(&mut slot, &bench.path, 7, 5, &Value { at: 3 }).unwrap();
     let text = "{\"crc\":\"00000000\",\"version\":7,\"synced\":5,\"at\":3}";
-    let mut line = text.as_bytes().to_vec();
-    crate::crc::seal(&mut line);
-    line.resize(SLOT_BYTES - 1, b' ');
-    line.push(b'\n');
-    assert_eq!(slot, line);
-    let none: [u8; 0] = [];
-    assert!(encode(&mut slot, &bench.path, 7, 5, &none).is_err(), "a list is no object");
-    let empty = std::collections::BTreeMap::<String, u64>::new();
-    assert!(encode(&mut slot, &bench.path, 7, 5, &empty).is_err());
+    let mut wanted = text.as_bytes().to_vec();
+    crate::crc::seal(&mut wanted);
+    wanted.resize(SLOT_BYTES - 1, b' ');
+    wanted.push(b'\n');
+    let mut draft = Draft::new();
+    for len in [0, 10, 4000, 20, 5000, 1] {
+        let made = draft.make(&bench.path, 7, 5, &Large { text: "x".repeat(len) });
+        assert_eq!(made.is_ok(), len < SLOT_BYTES);
+        assert_eq!(draft.make(&bench.path, 7, 5, &Value { at: 3 }).unwrap(), wanted, "after {len}");
+        let none: [u64; 2] = [1, 2];
+        assert!(draft.make(&bench.path, 7, 5, &none).is_err(), "a list is no object");
+        assert_eq!(draft.make(&bench.path, 7, 5, &Value { at: 3 }).unwrap(), wanted);
+        let empty = std::collections::BTreeMap::<String, u64>::new();
+        assert!(draft.make(&bench.path, 7, 5, &empty).is_err());
+    }
 }
