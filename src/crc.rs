@@ -40,7 +40,10 @@ impl fmt::Display for Crc {
 
 impl Serialize for Crc {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match str::from_utf8(&self.digits()) {
+            Ok(digits) => serializer.serialize_str(digits),
+            Err(_) => serializer.collect_str(self),
+        }
     }
 }
 
