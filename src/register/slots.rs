@@ -3,7 +3,6 @@
 //! So whoever reads a register again keeps both. Where the bytes of a slot are the same, it says the same,
 //! and only a slot that has changed is checked and parsed.
 
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
@@ -173,16 +172,16 @@ fn line(slot: &[u8]) -> &[u8] {
 /// A slot that is being made. It is kept from one to the next, so that its padding need not be written anew.
 #[derive(Debug)]
 pub(super) struct Draft {
+    line: Vec<u8>,
+    /// The line made last, and its padding.
     bytes: Vec<u8>,
-    /// Where the padding begins.
-    end: usize,
 }
 
 impl Draft {
     pub(super) fn new() -> Self {
         let mut bytes = vec![b' '; SLOT_BYTES];
         bytes[SLOT_BYTES - 1] = b'\n';
-        Self { bytes, end: 0 }
+        Self { line: Vec::new(), bytes }
     }
 
     /// The bytes of a slot: the value's own JSON object with `crc`, `version` and, where one is, the
@@ -194,42 +193,41 @@ impl Draft {
         synced: u64,
         value: &T,
     ) -> Result<&[u8]> {
-        let end = self.put_line(version, synced, value).ok_or_else(|| {
-            Error::Invalid(format!(
+        let before = self.line.len();
+        self.line.clear();
+        if self.put_line(version, synced, value).is_none() || self.line.len() >= SLOT_BYTES {
+            *self = Self::new();
+            return Err(Error::Invalid(format!(
                 "{}: a value of a register is an object of less than a slot",
                 path.display()
-            ))
-        })?;
-        crc::seal(&mut self.bytes[..end]);
-        // What is left of the line before.
-        if end < self.end {
-            self.bytes[end..self.end].fill(b' ');
+            )));
         }
-        self.end = end;
+        crc::seal(&mut self.line);
+        let end = self.line.len();
+        self.bytes[..end].copy_from_slice(&self.line);
+        // What is left of the line before.
+        if end < before {
+            self.bytes[end..before].fill(b' ');
+        }
         Ok(&self.bytes)
     }
 
-    /// Puts a line where it belongs; where it ends. `None` where there is no room for it, or it is none.
-    fn put_line<T: Serialize>(&mut self, version: u64, synced: u64, value: &T) -> Option<usize> {
-        let before = self.end;
-        // Whatever fails, there may be anything in it.
-        self.end = SLOT_BYTES - 1;
-        let mut rest = &mut self.bytes[..SLOT_BYTES - 1];
-        rest.write_all(b"{\"crc\":\"00000000\",\"version\":").ok()?;
-        serde_json::to_writer(&mut rest, &version).ok()?;
+    /// `None` where the value is no object, or an empty one.
+    fn put_line<T: Serialize>(&mut self, version: u64, synced: u64, value: &T) -> Option<()> {
+        let line = &mut self.line;
+        line.extend_from_slice(b"{\"crc\":\"00000000\",\"version\":");
+        serde_json::to_writer(&mut *line, &version).ok()?;
         if synced > 0 {
-            rest.write_all(b",\"synced\":").ok()?;
-            serde_json::to_writer(&mut rest, &synced).ok()?;
+            line.extend_from_slice(b",\"synced\":");
+            serde_json::to_writer(&mut *line, &synced).ok()?;
         }
-        let fields = SLOT_BYTES - 1 - rest.len();
-        serde_json::to_writer(&mut rest, value).ok()?;
-        let end = SLOT_BYTES - 1 - rest.len();
-        // An object that is not empty goes on where ours begins.
-        if !self.bytes[fields..end].starts_with(b"{\"") {
+        let fields = line.len();
+        serde_json::to_writer(&mut *line, value).ok()?;
+        // An object goes on where ours begins.
+        if !line[fields..].starts_with(b"{\"") {
             return None;
         }
-        self.bytes[fields] = b',';
-        self.end = before;
-        Some(end)
+        line[fields] = b',';
+        Some(())
     }
 }
