@@ -5,7 +5,8 @@ use crate::cursor::Cursor;
 use crate::documents::Documents;
 use crate::error::{Error, Result};
 use crate::fs::{File, Fs, Open};
-use crate::head::{self, Applied, Head};
+use crate::head::{Applied, Head};
+use crate::head_reader::HeadReader;
 use crate::identity::Identity;
 use crate::journal::Reader;
 use crate::limits::Limits;
@@ -18,7 +19,7 @@ use crate::register::Register;
 use crate::spool::Spool;
 use crate::stopping::Stopping;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, Mutex, OnceLock, PoisonError};
+use crate::sync::{Arc, Mutex, PoisonError};
 
 /// An open store.
 #[derive(Debug)]
@@ -35,8 +36,7 @@ pub struct Core {
     pub bell: Bell,
     /// Held, shared, as long as the store is open for writing.
     pub open_lock: Mutex<Option<Arc<dyn File>>>,
-    /// `head`, open for reading.
-    pub head: OnceLock<Register<Head>>,
+    head: Mutex<HeadReader>,
     /// For a store that is only read and that nobody recovered: what its journal says beyond `applied`.
     pub unapplied: Option<Unapplied>,
     pub read_only: bool,
@@ -73,7 +73,7 @@ impl Core {
             queue: Queue::default(),
             bell: Bell::new(),
             open_lock: Mutex::new(None),
-            head: OnceLock::new(),
+            head: Mutex::new(HeadReader::new(Arc::clone(&fs), names.head())),
             unapplied: None,
             cursors: Mutex::new(Vec::new()),
             stopping: Stopping::default(),
@@ -92,15 +92,14 @@ impl Core {
     /// [`Error::Corrupt`] when the register is unreadable.
     pub fn head(&self) -> Result<Head> {
         self.check_open()?;
-        let path = self.names.head();
-        let unreadable = || head::unreadable(path.clone());
-        let register = if let Some(register) = self.head.get() {
-            register
-        } else {
-            let opened = Register::open(&*self.fs, &path, Open::Read)?.ok_or_else(unreadable)?;
-            self.head.get_or_init(|| opened)
-        };
-        register.read()?.ok_or_else(unreadable)
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        head.look().map(|(_, head)| Head::clone(&head))
+    }
+
+    /// The same for one who looks again and again, and waits for nobody else who does.
+    #[must_use]
+    pub fn head_reader(&self) -> HeadReader {
+        HeadReader::new(Arc::clone(&self.fs), self.names.head())
     }
 
     /// Reads the journal from commit `next` on.

@@ -20,6 +20,18 @@ impl Crc {
     pub const NONE: Self = Self(0);
 }
 
+impl Crc {
+    /// Eight lower-case hex digits.
+    #[must_use]
+    pub fn of_digits(digits: &[u8]) -> Option<Self> {
+        parse(digits)
+    }
+
+    fn digits(self) -> [u8; 8] {
+        std::array::from_fn(|at| b"0123456789abcdef"[(self.0 >> (28 - 4 * at) & 15) as usize])
+    }
+}
+
 impl fmt::Display for Crc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
@@ -28,7 +40,10 @@ impl fmt::Display for Crc {
 
 impl Serialize for Crc {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match str::from_utf8(&self.digits()) {
+            Ok(digits) => serializer.serialize_str(digits),
+            Err(_) => serializer.collect_str(self),
+        }
     }
 }
 
@@ -71,6 +86,6 @@ pub fn check(object: &[u8]) -> Option<Crc> {
 /// Puts the right checksum into an object whose checksum is still `00000000`.
 pub fn seal(object: &mut [u8]) -> Crc {
     let crc = Crc(crc32fast::hash(&object[PREFIX_BYTES..]));
-    object[DIGITS].copy_from_slice(crc.to_string().as_bytes());
+    object[DIGITS].copy_from_slice(&crc.digits());
     crc
 }

@@ -18,55 +18,51 @@ use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 #[must_use = "a delivery that is dropped unsettled comes again"]
 pub struct Delivery {
-    event: RecordedEvent,
+    event: Arc<RecordedEvent>,
     attempt: u32,
     /// Where the cursor stands once this is settled.
     next: Position,
     /// The last reset that the cursor had obeyed when this was handed over.
     generation: u64,
-    store: Store,
-    subscription: String,
-    retry: RetryPolicy,
-    cursor: Arc<Mutex<Cursor>>,
-    flight: Arc<InFlight>,
+    consumer: Arc<Consumer>,
     /// Which flight it is: after a reset, what is said of an older one counts no more.
     number: u64,
     settled: bool,
-    /// Kept: as long as this may move the cursor, nobody else may.
-    _lock: Arc<dyn File>,
 }
 
-/// What a subscription gives to a delivery.
+/// What a subscription and its delivery share.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) store: Store,
+    /// Of the subscription.
+    pub(crate) name: String,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) cursor: Arc<Mutex<Cursor>>,
+    pub(crate) flight: InFlight,
+    /// It is what makes this the only consumer. Kept: as long as a delivery may move the cursor, nobody
+    /// else may.
+    pub(crate) _lock: Arc<dyn File>,
+}
+
+impl Consumer {
+    pub(crate) fn cursor(&self) -> MutexGuard<'_, Cursor> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is handed over.
 pub(crate) struct HandOver {
-    pub(crate) event: RecordedEvent,
+    pub(crate) event: Arc<RecordedEvent>,
     pub(crate) attempt: u32,
     pub(crate) next: Position,
     pub(crate) generation: u64,
-    pub(crate) store: Store,
-    pub(crate) subscription: String,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) cursor: Arc<Mutex<Cursor>>,
-    pub(crate) flight: Arc<InFlight>,
-    pub(crate) lock: Arc<dyn File>,
 }
 
 impl Delivery {
-    pub(crate) fn new(parts: HandOver) -> Self {
-        let number = parts.flight.take_off();
-        Self {
-            event: parts.event,
-            attempt: parts.attempt,
-            next: parts.next,
-            generation: parts.generation,
-            store: parts.store,
-            subscription: parts.subscription,
-            retry: parts.retry,
-            cursor: parts.cursor,
-            flight: parts.flight,
-            number,
-            settled: false,
-            _lock: parts.lock,
-        }
+    pub(crate) fn new(consumer: Arc<Consumer>, parts: HandOver) -> Self {
+        let HandOver { event, attempt, next, generation } = parts;
+        let number = consumer.flight.take_off();
+        Self { event, attempt, next, generation, consumer, number, settled: false }
     }
 
     /// The event.
@@ -95,19 +91,19 @@ impl Delivery {
     /// What the commit that settles this says of the cursor.
     pub(crate) fn ack_in_commit(&self) -> (String, Ack) {
         let ack = Ack { position: self.next.before(), generation: self.generation };
-        (self.subscription.clone(), ack)
+        (self.consumer.name.clone(), ack)
     }
 
     /// Whose event it is.
     pub(crate) fn store(&self) -> &Store {
-        &self.store
+        &self.consumer.store
     }
 
     /// It was settled by commit `seq`. Where the cursor cannot be written now, whoever opens the
     /// subscription next learns it from the journal.
     pub(crate) fn settled_by(mut self, seq: u64) {
         if let Err(error) = self.move_cursor(seq) {
-            let subscription = &self.subscription;
+            let subscription = &self.consumer.name;
             tracing::warn!(subscription, seq, %error, "settled by a commit, and its cursor could not follow yet");
         }
         self.end(Flight::Settled { next: self.next });
@@ -120,18 +116,21 @@ impl Delivery {
 
     /// Moves the cursor past this; all acks of commits up to `folded` are in it.
     fn move_cursor(&self, folded: u64) -> Result<()> {
-        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut value = cursor.value().clone();
-        value.next = self.next;
-        value.folded = value.folded.max(folded);
-        value.attempt = 0;
+        let mut cursor = self.consumer.cursor();
         // A reset that came in between wins.
-        if self.flight.is_current(self.number) { cursor.write(value) } else { Ok(()) }
+        if !self.consumer.flight.is_current(self.number) {
+            return Ok(());
+        }
+        cursor.change(|value| {
+            value.next = self.next;
+            value.folded = value.folded.max(folded);
+            value.attempt = 0;
+        })
     }
 
     fn end(&mut self, state: Flight) {
         self.settled = true;
-        self.flight.end(self.number, state);
+        self.consumer.flight.end(self.number, state);
     }
 
     /// It failed: it comes again after the backoff of the retry policy. How long that is.
@@ -142,17 +141,17 @@ impl Delivery {
     }
 
     fn back_off(&self, why: &str) -> Duration {
-        let pause = self.retry.backoff(self.attempt);
-        let subscription = &self.subscription;
+        let pause = self.consumer.retry.backoff(self.attempt);
+        let subscription = &self.consumer.name;
         let (event, attempt) = (self.event.id(), self.attempt);
         let pause_ms = pause.as_millis();
-        let what = if attempt >= self.retry.max_attempts {
+        let what = if attempt >= self.consumer.retry.max_attempts {
             "an event keeps failing and holds its subscription until it is settled"
         } else {
             "an event failed and comes again"
         };
         tracing::warn!(subscription, event, attempt, why, pause_ms, "{what}");
-        self.flight.end(self.number, Flight::Backoff { until: Instant::now() + pause });
+        self.consumer.flight.end(self.number, Flight::Backoff { until: Instant::now() + pause });
         pause
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::event::RecordedEvent;
 use crate::filter::{Filter, Globs};
+use crate::head::Head;
 use crate::journal::Reader;
 use crate::start::{Start, resolve};
 use crate::store::Store;
@@ -14,6 +15,8 @@ use crate::store::Store;
 #[derive(Debug)]
 pub struct Events {
     store: Store,
+    /// As it was when its end was reached last.
+    head: Head,
     reader: Reader,
     /// The index to begin with in the first commit.
     from: usize,
@@ -24,10 +27,11 @@ pub struct Events {
 impl Events {
     pub(crate) fn new(store: Store, start: Start) -> Result<Self> {
         let core = store.core();
-        let next = resolve(core, start, &core.head()?)?;
+        let head = core.head()?;
+        let next = resolve(core, start, &head)?;
         let reader = core.reader(next.seq);
         let filter = Filter::new(&Globs::default())?.with_own();
-        Ok(Self { store, reader, from: next.idx as usize, filter, ready: VecDeque::new() })
+        Ok(Self { store, head, reader, from: next.idx as usize, filter, ready: VecDeque::new() })
     }
 
     /// Only those that match: globs of types and of subjects, none for all.
@@ -53,11 +57,18 @@ impl Events {
 
     fn fetch(&mut self) -> Result<bool> {
         let core = self.store.core();
-        let head = core.head()?;
+        core.check_open()?;
+        // What was durable and in place stays so: only at the end of it there is something to ask.
+        if self.ready.is_empty() && self.reader.next() > self.head.seq {
+            self.head = core.head()?;
+        }
         while self.ready.is_empty() {
-            let Some(record) = self.reader.read(&head)? else { return Ok(false) };
-            let from = std::mem::take(&mut self.from);
-            self.ready = self.filter.wanted(&record, from, core.identity.epoch);
+            let (filter, from, epoch) = (&self.filter, self.from, core.identity.epoch);
+            let wanted =
+                self.reader.read_events(&self.head, |line| filter.wanted(line, from, epoch))?;
+            let Some(wanted) = wanted else { return Ok(false) };
+            self.from = 0;
+            self.ready = wanted;
         }
         Ok(true)
     }

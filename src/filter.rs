@@ -1,13 +1,11 @@
 //! Filters: which events a subscription wants.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use crate::error::{Error, Result};
 use crate::event::{OWN_TYPES, RecordedEvent};
-use crate::record::Record;
+use crate::record::events::EventLine;
 
 /// The longest glob, in bytes.
 pub const MAX_GLOB_BYTES: usize = 1024;
@@ -61,14 +59,19 @@ impl Filter {
     }
 
     /// The events of a commit that are wanted, from an index on.
-    #[must_use]
-    pub fn wanted(&self, record: &Record<'_>, from: usize, epoch: u32) -> VecDeque<RecordedEvent> {
-        (from..record.events.len())
-            .filter(|idx| {
-                let event = &record.events[*idx];
-                self.matches(&event.kind, event.subject.as_deref())
-            })
-            .filter_map(|idx| record.event(idx, epoch))
+    ///
+    /// # Errors
+    /// What is wrong with one of them, in words.
+    pub fn wanted<C: FromIterator<RecordedEvent>>(
+        &self,
+        line: &EventLine<'_>,
+        from: usize,
+        epoch: u32,
+    ) -> Result<C, String> {
+        let events = line.events.iter().enumerate().skip(from);
+        events
+            .filter(|(_, event)| self.matches(&event.kind, event.subject.as_deref()))
+            .filter_map(|(idx, _)| line.event(idx, epoch).transpose())
             .collect()
     }
 }

@@ -13,21 +13,18 @@ use crate::record::microseconds;
 
 /// The register `head`: the newest commit that is durable and in place, and where it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Members")]
 pub struct Head {
     /// Whose head it is.
     #[serde(flatten)]
     pub identity: Identity,
     /// The newest commit; 0 when there is none yet.
-    #[serde(deserialize_with = "bounded")]
     pub seq: u64,
     /// The segment that its line lies in.
-    #[serde(deserialize_with = "bounded")]
     pub segment: u64,
     /// Where its line begins, in bytes.
-    #[serde(deserialize_with = "bounded")]
     pub last: u64,
     /// Where its line ends, newline included.
-    #[serde(deserialize_with = "bounded")]
     pub offset: u64,
     /// The checksum of its line, which the next line names.
     #[serde(rename = "line_crc")]
@@ -36,8 +33,36 @@ pub struct Head {
     #[serde(with = "microseconds")]
     pub time: Timestamp,
     /// By which recovery knows that the page cache which this was written through still stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+}
+
+/// The members of a [`Head`], as they are read: one by one, several times as cheap as by `flatten`.
+#[derive(Deserialize)]
+struct Members {
+    store: String,
+    epoch: u32,
+    #[serde(deserialize_with = "bounded")]
+    seq: u64,
+    #[serde(deserialize_with = "bounded")]
+    segment: u64,
+    #[serde(deserialize_with = "bounded")]
+    last: u64,
+    #[serde(deserialize_with = "bounded")]
+    offset: u64,
+    line_crc: Crc,
+    #[serde(with = "microseconds")]
+    time: Timestamp,
+    #[serde(default)]
+    token: Option<String>,
+}
+
+impl From<Members> for Head {
+    fn from(members: Members) -> Self {
+        let Members { store, epoch, seq, segment, last, offset, line_crc, time, token } = members;
+        let identity = Identity { store, epoch };
+        Self { identity, seq, segment, last, offset, crc: line_crc, time, token }
+    }
 }
 
 impl Head {

@@ -67,6 +67,8 @@ impl Round {
         if self.is_checkpoint_due(core, &head) {
             checkpoint(core)?;
             self.checkpointed = Some(head);
+            // From time to time it is seen what others put into it.
+            core.spool.forget();
             retain(core)?;
         }
         cursors

@@ -47,12 +47,15 @@ impl Json {
     /// # Errors
     /// [`Error::Json`] when it is no `T`.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T> {
-        let text = self.as_str().as_bytes();
-        // A value has up to 128 levels, one more than `serde_json` allows of itself; the scan has
-        // bounded them, so its own limit is off.
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
-        deserializer.disable_recursion_limit();
-        T::deserialize(&mut deserializer).map_err(|error| refused(&error))
+        typed(self.as_str())
+    }
+
+    /// What a text says, typed: as [`Json::parse`] and then [`Json::to`], without keeping the value.
+    ///
+    /// # Errors
+    /// [`Error::Json`] with line and column when the text is no JSON, or no `T`.
+    pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
+        typed(&layout::compact(text)?)
     }
 
     pub(crate) fn raw(&self) -> &RawValue {
@@ -84,6 +87,15 @@ impl<'de> Deserialize<'de> for Json {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Self::parse(raw.get().as_bytes()).map_err(D::Error::custom)
     }
+}
+
+/// The value of a text that has passed the scan.
+fn typed<T: DeserializeOwned>(compact: &str) -> Result<T> {
+    // A value has up to 128 levels, one more than `serde_json` allows of itself; the scan has bounded
+    // them, so its own limit is off.
+    let mut deserializer = serde_json::Deserializer::from_str(compact);
+    deserializer.disable_recursion_limit();
+    T::deserialize(&mut deserializer).map_err(|error| refused(&error))
 }
 
 /// What `serde_json` said, as ours: its text ends with the place, which we give apart.

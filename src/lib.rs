@@ -67,6 +67,7 @@ pub mod fs;
 #[doc(hidden)]
 pub mod fuzzing;
 mod head;
+mod head_reader;
 mod housekeeping;
 mod identity;
 mod journal;

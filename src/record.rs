@@ -2,6 +2,9 @@
 //!
 //! The fields and their order are in docs/format.md. Nothing here does I/O.
 
+pub mod events;
+pub mod microseconds;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -10,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::crc::{self, Crc};
-use crate::event::{Event, RecordedEvent};
+use crate::event::Event;
 use crate::json::Json;
 use crate::number::bounded;
 use crate::position::Position;
@@ -123,30 +126,6 @@ impl Record<'_> {
         buffer.push(b'\n');
         crc
     }
-
-    /// The end of this commit.
-    #[must_use]
-    pub fn end(&self) -> Position {
-        Position::end_of(self.seq)
-    }
-
-    /// The event `idx`, with its place and time.
-    #[must_use]
-    pub fn event(&self, idx: usize, epoch: u32) -> Option<RecordedEvent> {
-        let event = self.events.get(idx)?;
-        Some(RecordedEvent {
-            event: Event {
-                kind: event.kind.to_string(),
-                subject: event.subject.as_deref().map(str::to_owned),
-                data: event.data.map(Json::scanned),
-                meta: event.meta.map(Json::scanned),
-            },
-            position: Position::new(self.seq, u32::try_from(idx).ok()?),
-            epoch,
-            time: self.time,
-            commit_meta: self.meta.map(Json::scanned),
-        })
-    }
 }
 
 /// Reads a line back, newline excluded; what is wrong with it otherwise.
@@ -182,31 +161,6 @@ pub fn is_blank(byte: u8) -> bool {
 /// For what is no JSON.
 pub fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-/// Times to the microsecond, always with six digits: `2026-11-23T08:10:00.123456Z`.
-pub mod microseconds {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    /// The text form.
-    ///
-    /// # Errors
-    /// What the serializer says.
-    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{time:.6}"))
-    }
-
-    /// Reads the text form back.
-    ///
-    /// # Errors
-    /// For what is no time.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let time: Timestamp =
-            <&str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)?;
-        // No more digits than are written, so that what was read compares with what is written next.
-        Timestamp::from_microsecond(time.as_microsecond()).map_err(serde::de::Error::custom)
-    }
 }
 
 #[cfg(test)]

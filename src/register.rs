@@ -8,6 +8,10 @@
 //! Which one that is only its writer knows: a sync by somebody else, after one that failed, succeeds on
 //! pages that are clean and lost. So each slot names it, and after each sync one more is written to say so.
 
+mod slots;
+
+pub use slots::{SLOT_BYTES, SLOTS};
+
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,15 +19,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::crc::{self, Crc};
+use self::slots::{Draft, Slots};
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
-use crate::number::{self, bounded};
+use crate::number;
 
-/// Bytes of a slot: a page, so that slots tear apart from each other.
-pub const SLOT_BYTES: usize = 4096;
-/// Slots of a register.
-pub const SLOTS: usize = 3;
 /// How often a read that finds no valid slot looks again: it may have crossed a writer.
 const READ_TRIES: usize = 5;
 
@@ -41,38 +41,18 @@ impl<T> Clone for Register<T> {
     }
 }
 
-/// What the slots of a register hold.
-struct Slots {
-    bytes: Vec<u8>,
-    /// 0 where a slot holds nothing valid.
-    versions: [u64; SLOTS],
-    /// The version that each slot says was synced last; 0 where it names none.
-    synced: [u64; SLOTS],
-}
-
-impl Slots {
-    fn newest(&self) -> Option<usize> {
-        let slot = (0..SLOTS).max_by_key(|slot| self.versions[*slot])?;
-        (self.versions[slot] > 0).then_some(slot)
-    }
-
-    fn slot(&self, slot: usize) -> &[u8] {
-        &self.bytes[slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES]
-    }
-}
-
 impl<T: Serialize + DeserializeOwned> Register<T> {
     /// Makes a register that holds `value`, durably. One that is there is replaced.
     ///
     /// # Errors
     /// What the disk says.
     pub fn create(fs: &dyn Fs, path: &Path, value: &T) -> Result<()> {
-        let mut bytes = vec![b' '; SLOT_BYTES * SLOTS];
-        for slot in 0..SLOTS {
-            bytes[(slot + 1) * SLOT_BYTES - 1] = b'\n';
-        }
         // That it is durable is not said: its name is not yet, and may never be.
-        bytes[..SLOT_BYTES].copy_from_slice(&encode(path, 1, 0, value)?);
+        let mut bytes = Draft::new().make(path, 1, 0, value)?.to_vec();
+        for slot in 1..SLOTS {
+            bytes.resize((slot + 1) * SLOT_BYTES - 1, b' ');
+            bytes.push(b'\n');
+        }
         fs::replace_durably(fs, path, &bytes)
     }
 
@@ -90,8 +70,15 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
     /// # Errors
     /// What the disk says.
     pub fn read(&self) -> Result<Option<T>> {
-        let slots = self.slots()?;
-        Ok(slots.newest().and_then(|slot| serde_json::from_slice(slots.slot(slot)).ok()))
+        let mut slots = Slots::unread();
+        self.look(&mut slots)?;
+        Ok(slots.into_newest())
+    }
+
+    /// The same register, for one who reads it again and again.
+    #[must_use]
+    pub fn reader(self) -> RegisterReader<T> {
+        RegisterReader { register: self, slots: Slots::unread() }
     }
 
     /// The values of which a power cut leaves one: what its writer knew to be durable, and whatever was
@@ -101,41 +88,70 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
     /// What the disk says.
     pub fn survivors(&self) -> Result<Option<Vec<T>>> {
         let slots = self.slots()?;
-        let synced = slots.newest().map_or(0, |slot| slots.synced[slot]);
-        if synced == 0 || !slots.versions.contains(&synced) {
+        let synced = slots.newest().map_or(0, |slot| slots.synced(slot));
+        if synced == 0 || (0..SLOTS).all(|slot| slots.version(slot) != synced) {
             return Ok(None);
         }
-        let since = (0..SLOTS).filter(|slot| slots.versions[*slot] >= synced);
-        Ok(since.map(|slot| serde_json::from_slice(slots.slot(slot)).ok()).collect())
+        let since = (0..SLOTS).filter(|slot| slots.version(*slot) >= synced);
+        Ok(since.map(|slot| slots.parse(slot)).collect())
     }
 
     /// The same register, under a name that is durable.
     fn made_durable(self, fs: &dyn Fs) -> Result<Self> {
         let slots = self.slots()?;
-        let Some(newest) = slots.newest().filter(|slot| slots.synced[*slot] == 0) else {
+        let Some(newest) = slots.newest().filter(|slot| slots.synced(*slot) == 0) else {
             return Ok(self);
         };
-        let Ok(value) = serde_json::from_slice::<T>(slots.slot(newest)) else { return Ok(self) };
+        let Some(value) = slots.parse(newest) else { return Ok(self) };
         Self::create(fs, &self.path, &value)?;
         Ok(Self::open(fs, &self.path, Open::Write)?.unwrap_or(self))
     }
 
-    fn slots(&self) -> Result<Slots> {
-        let mut bytes = vec![0; SLOT_BYTES * SLOTS];
+    /// All slots, every one of them checked.
+    fn slots(&self) -> Result<Slots<T>> {
+        let mut slots = Slots::unread();
+        self.look(&mut slots)?;
+        slots.check_all();
+        Ok(slots)
+    }
+
+    fn put(&self, slot: usize, bytes: &[u8]) -> Result<()> {
+        let offset = (slot * SLOT_BYTES) as u64;
+        fs::write_all(&*self.file, bytes, offset).context("write", &self.path)
+    }
+
+    /// Reads the slots again; of the newest it is made sure that it has a value.
+    fn look(&self, slots: &mut Slots<T>) -> Result<()> {
         let mut tries = 0;
         loop {
-            bytes.fill(0);
-            fs::read_full(&*self.file, &mut bytes, 0).context("read", &self.path)?;
-            let (mut versions, mut synced) = ([0; SLOTS], [0; SLOTS]);
-            for (slot, text) in bytes.chunks_exact(SLOT_BYTES).enumerate() {
-                (versions[slot], synced[slot]) = version::<T>(text).unwrap_or_default();
-            }
+            slots.look(|bytes| fs::read_full(&*self.file, bytes, 0).context("read", &self.path))?;
             tries += 1;
-            if versions != [0; SLOTS] || tries == READ_TRIES {
-                return Ok(Slots { bytes, versions, synced });
+            if slots.newest_with_value().is_some() || tries == READ_TRIES {
+                return Ok(());
             }
             std::thread::yield_now();
         }
+    }
+}
+
+/// A register, for one who reads it again and again. The file is read each time, and what has changed in
+/// it is checked and parsed; of what has not, the answer is the same.
+#[derive(Debug)]
+pub struct RegisterReader<T> {
+    register: Register<T>,
+    slots: Slots<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> RegisterReader<T> {
+    /// The newest value as of now and its version; `None` when no slot is readable.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn read(&mut self) -> Result<Option<(u64, &T)>> {
+        self.register.look(&mut self.slots)?;
+        let Some(slot) = self.slots.newest() else { return Ok(None) };
+        let version = self.slots.version(slot);
+        Ok(self.slots.value(slot).map(|value| (version, value)))
     }
 }
 
@@ -143,8 +159,8 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
 #[derive(Debug)]
 pub struct RegisterWriter<T> {
     register: Register<T>,
-    versions: [u64; SLOTS],
-    newest: Option<(usize, Vec<u8>)>,
+    slots: Slots<T>,
+    draft: Draft,
     /// The slot that a power cut cannot take; never overwritten until another is synced.
     synced: Option<usize>,
     /// Whether anything was written since the last good sync.
@@ -160,8 +176,8 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     pub fn unsynced(register: Register<T>) -> Self {
         Self {
             register,
-            versions: [0; SLOTS],
-            newest: None,
+            slots: Slots::unread(),
+            draft: Draft::new(),
             synced: None,
             dirty: false,
             suspect: false,
@@ -175,7 +191,10 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn take_over(fs: &dyn Fs, register: Register<T>) -> Result<(Self, Option<T>)> {
+    pub fn take_over(fs: &dyn Fs, register: Register<T>) -> Result<(Self, Option<T>)>
+    where
+        T: Clone,
+    {
         let mut writer = Self::unsynced(register.made_durable(fs)?);
         let value = writer.refresh()?;
         if value.is_some() {
@@ -190,16 +209,14 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn refresh(&mut self) -> Result<Option<T>> {
-        let slots = self.register.slots()?;
-        self.versions = slots.versions;
-        let Some(slot) = slots.newest() else {
-            self.newest = None;
-            return Ok(None);
-        };
-        let text = slots.slot(slot);
-        self.newest = Some((slot, text.to_vec()));
-        Ok(serde_json::from_slice(text).ok())
+    pub fn refresh(&mut self) -> Result<Option<T>>
+    where
+        T: Clone,
+    {
+        self.register.look(&mut self.slots)?;
+        self.slots.check_all();
+        let newest = self.slots.newest();
+        Ok(newest.and_then(|slot| self.slots.value(slot).cloned()))
     }
 
     /// Writes a value. Visible at once, durable after [`RegisterWriter::sync`].
@@ -207,7 +224,7 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     /// # Errors
     /// What the disk says; the value before is still there.
     pub fn write(&mut self, value: &T) -> Result<()> {
-        let version = self.versions.iter().max().copied().unwrap_or(0) + 1;
+        let version = self.slots.newest().map_or(0, |slot| self.slots.version(slot)) + 1;
         if version > number::LAST {
             let path = self.register.path.display();
             return Err(Error::Invalid(format!(
@@ -215,18 +232,16 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
                 number::LAST
             )));
         }
-        let synced = self.synced.map_or(0, |slot| self.versions[slot]);
-        let bytes = encode(&self.register.path, version, synced, value)?;
+        let synced = self.synced.map_or(0, |slot| self.slots.version(slot));
+        let bytes = self.draft.make(&self.register.path, version, synced, value)?;
         let slot = (0..SLOTS)
             .filter(|slot| Some(*slot) != self.synced)
-            .min_by_key(|slot| self.versions[*slot])
+            .min_by_key(|slot| self.slots.version(*slot))
             .unwrap_or(0);
         self.dirty = true;
-        // Until it is whole again the slot holds nothing.
-        self.versions[slot] = 0;
-        self.put(slot, &bytes)?;
-        self.versions[slot] = version;
-        self.newest = Some((slot, bytes));
+        self.slots.forget(slot);
+        self.register.put(slot, bytes)?;
+        self.slots.wrote(slot, bytes, version, synced);
         Ok(())
     }
 
@@ -238,16 +253,16 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
         if !self.dirty {
             return Ok(());
         }
-        let Some((slot, bytes)) = self.newest.clone() else { return Ok(()) };
+        let Some(slot) = self.slots.newest() else { return Ok(()) };
         if self.suspect {
-            self.put(slot, &bytes)?;
+            self.register.put(slot, self.slots.bytes(slot))?;
         }
         self.suspect = true;
         self.register.file.sync_data().context("sync", &self.register.path)?;
         self.suspect = false;
         self.synced = Some(slot);
         // The value is durable whether or not this can be said; then it is said with the next write.
-        if let Ok(value) = serde_json::from_slice::<T>(&bytes) {
+        if let Some(value) = self.slots.parse(slot) {
             let _ = self.write(&value);
         }
         self.dirty = false;
@@ -268,54 +283,6 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
         }
         Ok(())
     }
-
-    fn put(&self, slot: usize, bytes: &[u8]) -> Result<()> {
-        let offset = (slot * SLOT_BYTES) as u64;
-        fs::write_all(&*self.register.file, bytes, offset).context("write", &self.register.path)
-    }
-}
-
-/// One slot: the value's own JSON object with `crc`, `version` and, where one is, the version that was
-/// synced last in front.
-fn encode<T: Serialize>(path: &Path, version: u64, synced: u64, value: &T) -> Result<Vec<u8>> {
-    let too_large = || {
-        Error::Invalid(format!(
-            "{}: a value of a register is an object of less than a slot",
-            path.display()
-        ))
-    };
-    let fields = serde_json::to_string(value).map_err(|_| too_large())?;
-    let fields = fields.strip_prefix('{').filter(|rest| *rest != "}").ok_or_else(too_large)?;
-    let synced = if synced > 0 { format!("\"synced\":{synced},") } else { String::new() };
-    let mut bytes =
-        format!("{{\"crc\":\"00000000\",\"version\":{version},{synced}{fields}").into_bytes();
-    crc::seal(&mut bytes);
-    if bytes.len() >= SLOT_BYTES {
-        return Err(too_large());
-    }
-    bytes.resize(SLOT_BYTES - 1, b' ');
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-/// The version of a slot that is valid and holds a `T`, and the one that it says was synced last.
-fn version<T: DeserializeOwned>(slot: &[u8]) -> Option<(u64, u64)> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        #[serde(deserialize_with = "bounded")]
-        version: u64,
-        #[serde(default)]
-        synced: u64,
-    }
-    let (line, newline) = slot.split_at(SLOT_BYTES - 1);
-    let line = line.trim_ascii_end();
-    let _: Crc = crc::check(line)?;
-    if newline != b"\n" {
-        return None;
-    }
-    let Versioned { version, synced } = serde_json::from_slice(line).ok()?;
-    serde_json::from_slice::<T>(line).ok()?;
-    Some((version, synced))
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::cursor::{Cursor, CursorValue};
 use crate::definition::Definition;
-use crate::delivery::{Delivery, Flight, HandOver, InFlight};
+use crate::delivery::{Consumer, Delivery, Flight, HandOver, InFlight};
 use crate::error::{Context, Error, Result};
 use crate::event::RecordedEvent;
 use crate::filter::Filter;
 use crate::fs::{self, File, Stat};
 use crate::head::Head;
+use crate::head_reader::HeadReader;
 use crate::journal::Reader;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
@@ -46,22 +47,19 @@ const MOVED_WITHOUT_WRITE: u64 = 1000;
 /// ```
 #[derive(Debug)]
 pub struct Subscription {
-    store: Store,
-    name: String,
+    consumer: Arc<Consumer>,
     filter: Filter,
-    retry: RetryPolicy,
-    cursor: Arc<Mutex<Cursor>>,
-    flight: Arc<InFlight>,
+    head: HeadReader,
+    /// The version of `head` at which resets were looked for last.
+    obeyed: u64,
     reader: Reader,
     /// Events of the commit that was read last and are still to be handed over.
-    ready: VecDeque<RecordedEvent>,
+    ready: VecDeque<Arc<RecordedEvent>>,
     /// Everything before this is settled or not wanted.
     floor: Position,
     /// The definition file that was obeyed last.
     definition: Option<Stat>,
     stop: Arc<AtomicBool>,
-    /// Kept: it is what makes this the only consumer.
-    lock: Arc<dyn File>,
 }
 
 /// What opening found out.
@@ -92,33 +90,32 @@ impl Subscription {
         let mut cursors = core.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         cursors.push(Arc::clone(&cursor));
         drop(cursors);
-        let reader = core.reader(floor.seq);
+        let (head, reader) = (core.head_reader(), core.reader(floor.seq));
+        let flight = InFlight::default();
+        let consumer = Arc::new(Consumer { store, name, retry, cursor, flight, _lock: lock });
         Self {
-            name,
+            consumer,
             filter,
-            retry,
-            cursor,
-            flight: Arc::default(),
+            head,
+            obeyed: 0,
             reader,
             ready: VecDeque::new(),
             floor,
             definition: None,
             stop,
-            lock,
-            store,
         }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.consumer.name
     }
 
     /// The last position that is settled, or not wanted.
     #[must_use]
     pub fn position(&self) -> Position {
-        match self.flight.state() {
+        match self.consumer.flight.state() {
             Flight::Settled { next } => next.before(),
             _ => self.floor.before(),
         }
@@ -145,7 +142,7 @@ impl Subscription {
         std::iter::from_fn(move || {
             let target = match target {
                 Some(target) => target,
-                None => match self.store.core().head() {
+                None => match self.consumer.store.core().head() {
                     Ok(head) => *target.insert(head.seq),
                     Err(error) => return Some(Err(error)),
                 },
@@ -160,13 +157,13 @@ impl Subscription {
     /// What the disk says.
     pub fn sync(&mut self) -> Result<()> {
         self.write_floor()?;
-        self.cursor.lock().unwrap_or_else(PoisonError::into_inner).sync()
+        self.consumer.cursor().sync()
     }
 
     /// Waits until there may be something new, or a backoff ends.
     pub(crate) fn rest(&self, rings: u64) {
-        let core = self.store.core();
-        let due = match self.flight.state() {
+        let core = self.consumer.store.core();
+        let due = match self.consumer.flight.state() {
             Flight::Backoff { until } => Some(until),
             _ => None,
         };
@@ -175,38 +172,33 @@ impl Subscription {
     }
 
     fn wait(&mut self, patience: Patience) -> Result<Option<Delivery>> {
-        let store = self.store.clone();
-        let core = store.core();
+        let consumer = Arc::clone(&self.consumer);
+        let core = consumer.store.core();
         loop {
             let rings = core.bell.rings();
             if core.is_closed() || self.stop.load(Ordering::Acquire) {
                 return Ok(None);
             }
-            self.obey_reset()?;
-            let due = match self.flight.state() {
+            self.take_note();
+            let (version, head) = self.head.look()?;
+            self.obey_reset(version, &head)?;
+            let due = match consumer.flight.state() {
                 Flight::Out => {
                     return Err(Error::Invalid(format!(
                         "subscription `{}` has a delivery that is not settled: ack, nack or drop it before asking \
                          for the next",
-                        self.name
+                        consumer.name
                     )));
-                }
-                Flight::Settled { next } => {
-                    self.ready.pop_front();
-                    self.floor = next;
-                    self.flight.clear();
-                    continue;
                 }
                 Flight::InDoubt => {
                     self.resolve_doubt()?;
                     continue;
                 }
                 Flight::Backoff { until } => Some(until),
-                Flight::None => None,
+                Flight::Settled { .. } | Flight::None => None,
             };
-            let now = Instant::now();
-            if due.is_none_or(|due| due <= now) {
-                let is_ready = due.is_some() || self.fetch(&core.head()?)?;
+            if due.is_none_or(|due| due <= Instant::now()) {
+                let is_ready = due.is_some() || self.fetch(&head)?;
                 // What was committed since waits for the next call.
                 let is_beyond =
                     matches!(patience, Patience::UpTo(target) if self.upcoming() > target);
@@ -220,7 +212,7 @@ impl Subscription {
             }
             self.write_floor()?;
             let deadline = match patience {
-                Patience::Until(deadline) if deadline <= now => return Ok(None),
+                Patience::Until(deadline) if deadline <= Instant::now() => return Ok(None),
                 Patience::Until(deadline) => Some(due.map_or(deadline, |due| due.min(deadline))),
                 Patience::Forever | Patience::UpTo(_) => due,
             };
@@ -229,17 +221,28 @@ impl Subscription {
         }
     }
 
+    /// Takes note of what became of the last delivery, once it is settled.
+    fn take_note(&mut self) {
+        if let Flight::Settled { next } = self.consumer.flight.state() {
+            self.ready.pop_front();
+            self.floor = next;
+            self.consumer.flight.clear();
+        }
+    }
+
     /// Reads on until an event matches; whether one did.
     fn fetch(&mut self, head: &Head) -> Result<bool> {
-        let epoch = self.store.core().identity.epoch;
+        let epoch = self.consumer.store.core().identity.epoch;
         let mut moved = 0;
         while self.ready.is_empty() {
-            let Some(record) = self.reader.read(head)? else { return Ok(false) };
-            let from = if record.seq == self.floor.seq { self.floor.idx as usize } else { 0 };
-            self.ready = self.filter.wanted(&record, from, epoch);
-            let end = record.end();
+            let (filter, seq) = (&self.filter, self.reader.next());
+            let from = if seq == self.floor.seq { self.floor.idx as usize } else { 0 };
+            let wanted: Option<Vec<RecordedEvent>> =
+                self.reader.read_events(head, |line| filter.wanted(line, from, epoch))?;
+            let Some(wanted) = wanted else { return Ok(false) };
+            self.ready.extend(wanted.into_iter().map(Arc::new));
             if self.ready.is_empty() {
-                self.floor = end.next();
+                self.floor = Position::end_of(seq).next();
                 moved += 1;
                 if moved % MOVED_WITHOUT_WRITE == 0 {
                     self.write_floor()?;
@@ -263,80 +266,87 @@ impl Subscription {
             .ready
             .get(1)
             .map_or(Position::end_of(event.position.seq).next(), |next| next.position);
-        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut value = cursor.value().clone();
-        // Counted when handed over: a consumer that dies in it has used it.
-        value.attempt = if value.next == event.position { value.attempt + 1 } else { 1 };
-        value.next = event.position;
-        value.folded = value.folded.max(event.position.seq - 1);
-        let (attempt, generation) = (value.attempt, value.generation);
-        cursor.write(value)?;
+        let mut cursor = self.consumer.cursor();
+        cursor.change(|value| {
+            // Counted when handed over: a consumer that dies in it has used it.
+            value.attempt = if value.next == event.position { value.attempt + 1 } else { 1 };
+            value.next = event.position;
+            value.folded = value.folded.max(event.position.seq - 1);
+        })?;
+        let CursorValue { attempt, generation, .. } = *cursor.value();
         drop(cursor);
         self.floor = event.position;
-        tracing::debug!(subscription = self.name, event = event.id(), attempt, "handed over");
-        Ok(Delivery::new(HandOver {
-            event,
+        tracing::debug!(
+            subscription = self.consumer.name,
+            event = event.id(),
             attempt,
-            next,
-            generation,
-            store: self.store.clone(),
-            subscription: self.name.clone(),
-            retry: self.retry.clone(),
-            cursor: Arc::clone(&self.cursor),
-            flight: Arc::clone(&self.flight),
-            lock: Arc::clone(&self.lock),
-        }))
+            "handed over"
+        );
+        let parts = HandOver { event, attempt, next, generation };
+        Ok(Delivery::new(Arc::clone(&self.consumer), parts))
     }
 
     /// Finds out whether the commit that was to settle the last event is there.
     fn resolve_doubt(&mut self) -> Result<()> {
-        let next = settlement::fold_again(self.store.core(), &self.name, &self.cursor)?;
+        let next = settlement::fold_again(
+            self.consumer.store.core(),
+            &self.consumer.name,
+            &self.consumer.cursor,
+        )?;
         if next > self.floor {
             self.floor = next;
             self.ready.clear();
-            self.reader = self.store.core().reader(next.seq);
+            self.reader = self.consumer.store.core().reader(next.seq);
         }
-        self.flight.clear();
+        self.consumer.flight.clear();
         Ok(())
     }
 
     /// Moves the cursor over what is not wanted.
     fn write_floor(&mut self) -> Result<()> {
-        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cursor = self.consumer.cursor();
         if cursor.value().next < self.floor {
-            let mut value = cursor.value().clone();
-            value.next = self.floor;
-            value.folded = value.folded.max(self.floor.seq - 1);
-            value.attempt = 0;
-            cursor.write(value)?;
+            cursor.change(|value| {
+                value.next = self.floor;
+                value.folded = value.folded.max(self.floor.seq - 1);
+                value.attempt = 0;
+            })?;
         }
         Ok(())
     }
 
-    /// Goes where a reset says, once.
-    fn obey_reset(&mut self) -> Result<()> {
-        let core = self.store.core();
-        let path = core.names.cursor_definition(&self.name);
-        let stat = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?;
-        if stat == self.definition {
+    /// Goes where a reset says, once. A reset writes the definition, then `head`: while that is not written,
+    /// there is none. Where nothing is left to be read there is time to look all the same.
+    fn obey_reset(&mut self, version: u64, head: &Head) -> Result<()> {
+        let is_idle = self.ready.is_empty() && self.reader.next() > head.seq;
+        if self.obeyed == version && !is_idle {
             return Ok(());
         }
-        let definition = Definition::read(&*core.fs, &core.names, &self.name)?;
-        self.definition = stat;
-        let mut cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        let consumer = Arc::clone(&self.consumer);
+        let core = consumer.store.core();
+        let path = core.names.cursor_definition(&consumer.name);
+        let stat = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?;
+        if stat == self.definition {
+            self.obeyed = version;
+            return Ok(());
+        }
+        let definition = Definition::read(&*core.fs, &core.names, &consumer.name)?;
+        let mut cursor = consumer.cursor();
         let generation = cursor.value().generation;
         let Some(request) = definition.and_then(|definition| definition.request_after(generation))
         else {
+            (self.definition, self.obeyed) = (stat, version);
             return Ok(());
         };
         let pid = cursor.value().pid;
         cursor.write(CursorValue { pid, ..request.cursor(core) })?;
         cursor.sync()?;
         drop(cursor);
-        tracing::info!(subscription = self.name, next = %request.next, "went where a reset said");
+        (self.definition, self.obeyed) = (stat, version);
+        tracing::info!(subscription = self.consumer.name, next = %request.next, "went where a reset said");
         self.floor = request.next;
         self.ready.clear();
-        self.flight.clear();
+        self.consumer.flight.clear();
         self.reader = core.reader(self.floor.seq);
         Ok(())
     }

@@ -12,7 +12,6 @@ pub mod tests;
 pub use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak, atomic};
 #[cfg(test)]
 pub use shuttle::thread;
-pub use std::sync::OnceLock;
 #[cfg(not(test))]
 pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak, atomic};
 #[cfg(not(test))]

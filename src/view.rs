@@ -34,9 +34,7 @@ impl<'a> View<'a> {
         let key = Key::new(key)?;
         let Some(found) = self.read(&key)? else { return Ok(None) };
         let revision = found.revision();
-        let value = Json::parse(&found.bytes)
-            .and_then(|json| json.to())
-            .map_err(|error| in_file(self.core, &key, error))?;
+        let value = Json::read(&found.bytes).map_err(|error| in_file(self.core, &key, error))?;
         Ok(Some(Document { value, revision }))
     }
 

@@ -1,9 +1,13 @@
 //! A line of the journal.
 
+use serde_json::value::RawValue;
+
 use crate::crc;
+use crate::event::RecordedEvent;
 use crate::filter::{Filter, Globs};
 use crate::json::Json;
 use crate::key::Key;
+use crate::record::events::decode_events;
 use crate::record::{Record, decode};
 
 /// The bytes as a line, and as the members of a line with the right checksum.
@@ -36,20 +40,31 @@ fn line(text: &[u8]) {
     // Unknown members, and what serde_json lets stand between the tokens, may be gone.
     assert!(once.len() <= text.len() + 200 + 100 * (record.events.len() + record.writes.len()));
     use_all(&record);
+    events(&record, text);
+    events(&record, &once);
     flipped(text);
+}
+
+/// Who reads the events of a line alone sees what stands in its record.
+fn events(record: &Record<'_>, text: &[u8]) {
+    let line = decode_events(text).expect("its events are read as well");
+    assert_eq!((line.seq, line.batch), (record.seq, record.batch));
+    assert_eq!((line.prev, line.time), (record.prev, record.time));
+    let all = Filter::new(&Globs::default()).expect("a filter without globs").with_own();
+    let wanted: Vec<RecordedEvent> = all.wanted(&line, 0, 1).expect("its events are sound");
+    assert_eq!(wanted.len(), record.events.len());
+    for (recorded, event) in wanted.iter().zip(&record.events) {
+        assert_eq!((recorded.kind(), recorded.about()), (&*event.kind, event.subject.as_deref()));
+        assert_eq!(recorded.data_json(), event.data.map(RawValue::get));
+        assert_eq!(recorded.meta_json(), event.meta.map(RawValue::get));
+        assert_eq!(recorded.commit_meta_json(), record.meta.map(RawValue::get));
+        let _ = recorded.data::<serde_json::Value>();
+    }
 }
 
 /// What readers do with a record.
 fn use_all(record: &Record<'_>) {
-    let _ = (record.end(), record.seq.checked_add(1).expect("there is a next commit"));
-    let all = Filter::new(&Globs::default()).expect("a filter without globs").with_own();
-    assert_eq!(all.wanted(record, 0, 1).len(), record.events.len());
-    for (idx, event) in record.events.iter().enumerate() {
-        let recorded = record.event(idx, 1).expect("an event of the record");
-        assert_eq!(recorded.kind(), event.kind);
-        assert_eq!(recorded.data_json(), event.data.map(serde_json::value::RawValue::get));
-        let _ = recorded.data::<serde_json::Value>();
-    }
+    let _ = record.seq.checked_add(1).expect("there is a next commit");
     for write in &record.writes {
         if let Ok(key) = Key::from_journal(&write.key) {
             super::keys::stays_inside(&key);

@@ -70,7 +70,7 @@ fn versions(file: &[u8]) -> Vec<u64> {
 
 fn register<T>(file: &[u8], value_holds: impl Fn(&T, &Disk))
 where
-    T: Serialize + DeserializeOwned + PartialEq + Debug,
+    T: Serialize + DeserializeOwned + Clone + PartialEq + Debug,
 {
     let disk = Disk::new();
     disk.write(PATH, file);

@@ -7,6 +7,7 @@ use crate::crc::Crc;
 use crate::error::Error;
 use crate::json::Json;
 use crate::layout;
+use crate::record::events::decode_events;
 use crate::record::{EventRecord, Record, WriteRecord, decode};
 use crate::transaction::Transaction;
 
@@ -65,9 +66,10 @@ fn commits(transaction: &Transaction) {
     assert_eq!(line.pop(), Some(b'\n'));
     assert!(!line.contains(&b'\n') && !line.contains(&0), "a commit is one line");
     let read = decode(&line).expect("what was written is read");
-    assert_eq!(read.events.len(), transaction.events.len());
+    let events = decode_events(&line).expect("what was written is read");
+    assert_eq!(events.events.len(), transaction.events.len());
     for (idx, event) in transaction.events.iter().enumerate() {
-        assert_eq!(*read.event(idx, 1).expect("the event"), *event);
+        assert_eq!(*events.event(idx, 1).expect("it is sound").expect("the event"), *event);
     }
     for (read, write) in read.writes.iter().zip(&transaction.writes) {
         let content = write.content.as_ref();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scan::{Expected, continues, damaged, line_at};
+use super::scan::{Expected, continues, damaged, events_continue, line_at};
 use super::segment::Segments;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
@@ -10,6 +10,7 @@ use crate::head::Head;
 use crate::names::Names;
 use crate::position::Position;
 use crate::record::Record;
+use crate::record::events::EventLine;
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -32,8 +33,9 @@ struct OpenSegment {
     file: Arc<dyn File>,
     /// What the line at `at` must be.
     expected: Expected,
-    /// Bytes of the file that are at hand, from `start` on.
+    /// Bytes of the file, from `start` on; so many are at hand.
     buffer: Vec<u8>,
+    filled: usize,
     start: u64,
     /// Where in `buffer` the next line begins.
     at: usize,
@@ -59,28 +61,56 @@ impl Reader {
     /// # Errors
     /// [`Error::Corrupt`] where a line cannot be read, [`Error::Compacted`] when it is no longer kept.
     pub fn read(&mut self, head: &Head) -> Result<Option<Record<'_>>> {
+        let Some(len) = self.fetch(head)? else { return Ok(None) };
+        let Some(open) = &mut self.open else { return Ok(None) };
+        let text = &open.buffer[open.at..open.at + len];
+        let record =
+            continues(text, open.expected).map_err(|what| open.corrupt(&self.names, &what))?;
+        // Not by `pass`, which would borrow the buffer that the record lies in.
+        open.expected = Expected { seq: record.seq + 1, prev: Some(record.crc) };
+        open.at += len + 1;
+        self.next += 1;
+        Ok(Some(record))
+    }
+
+    /// What `look` sees in the events of the next commit, or `None` when that is beyond the head. Where
+    /// `look` says what is wrong with them, the line is as damaged as one that cannot be read.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_events<R>(
+        &mut self,
+        head: &Head,
+        look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
+    ) -> Result<Option<R>> {
+        let Some(len) = self.fetch(head)? else { return Ok(None) };
+        let Some(open) = &mut self.open else { return Ok(None) };
+        let seen = open.pass(&self.names, len, look)?;
+        self.next += 1;
+        Ok(Some(seen))
+    }
+
+    /// Goes to the line of the next commit and brings it to hand; its length.
+    fn fetch(&mut self, head: &Head) -> Result<Option<usize>> {
         if self.next > head.seq {
             return Ok(None);
         }
         if self.open.is_none() {
             self.open = Some(self.enter(head)?);
         }
-        let line = loop {
+        loop {
             let Some(open) = &mut self.open else { return Ok(None) };
             if open.is_done(&*self.fs, &self.names, head)? {
                 let expected = open.expected;
                 self.open = Some(self.enter_at(expected.seq, expected)?);
-            } else if open.expected.seq < self.next {
-                let line = open.fetch_line(&self.names, head)?;
-                open.pass(&self.names, line)?;
-            } else {
-                break open.fetch_line(&self.names, head)?;
+                continue;
             }
-        };
-        let Some(open) = &mut self.open else { return Ok(None) };
-        let record = open.pass(&self.names, line)?;
-        self.next += 1;
-        Ok(Some(record))
+            let len = open.fetch_line(&self.names, head)?;
+            if open.expected.seq == self.next {
+                return Ok(Some(len));
+            }
+            open.pass(&self.names, len, |_| Ok(()))?;
+        }
     }
 
     fn enter(&self, head: &Head) -> Result<OpenSegment> {
@@ -111,6 +141,7 @@ impl Reader {
             file,
             expected,
             buffer: Vec::new(),
+            filled: 0,
             start: 0,
             at: 0,
             boundary: None,
@@ -128,18 +159,28 @@ impl OpenSegment {
         Ok(self.boundary == Some(self.expected.seq))
     }
 
-    /// Checks the next line, which has `len` bytes, and moves past it.
-    fn pass(&mut self, names: &Names, len: usize) -> Result<Record<'_>> {
-        let text = &self.buffer[self.at..self.at + len];
-        let record = continues(text, self.expected).map_err(|what| Error::Corrupt {
+    fn corrupt(&self, names: &Names, what: &str) -> Error {
+        Error::Corrupt {
             path: names.segment(self.first),
             offset: self.start + self.at as u64,
             seq: Some(self.expected.seq),
-            what: damaged(&what),
-        })?;
-        self.expected = Expected { seq: record.seq + 1, prev: Some(record.crc) };
+            what: damaged(what),
+        }
+    }
+
+    /// Checks the next line, which has `len` bytes, looks at its events, and moves past it.
+    fn pass<R>(
+        &mut self,
+        names: &Names,
+        len: usize,
+        look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
+    ) -> Result<R> {
+        let checked = events_continue(&self.buffer[self.at..self.at + len], self.expected)
+            .and_then(|events| Ok((look(&events)?, events.crc)));
+        let (seen, crc) = checked.map_err(|what| self.corrupt(names, &what))?;
+        self.expected = Expected { seq: self.expected.seq + 1, prev: Some(crc) };
         self.at += len + 1;
-        Ok(record)
+        Ok(seen)
     }
 
     /// Makes sure that the whole next line is in the buffer; its length without the newline.
@@ -147,9 +188,9 @@ impl OpenSegment {
         let limit = if self.first == head.segment { head.offset } else { u64::MAX };
         let mut looked_at = 0;
         loop {
-            let rest = self.buffer.get(self.at + looked_at..).unwrap_or_default();
+            let rest = self.buffer.get(self.at + looked_at..self.filled).unwrap_or_default();
             let len = looked_at + line_at(rest).len();
-            if self.at + len < self.buffer.len() {
+            if self.at + len < self.filled {
                 return Ok(len);
             }
             looked_at = len;
@@ -161,19 +202,21 @@ impl OpenSegment {
 
     /// Reads on, as far as `limit`; whether there was anything more.
     fn fill(&mut self, limit: u64) -> std::io::Result<bool> {
-        if self.at > 0 {
-            let used = self.at.min(self.buffer.len());
-            self.buffer.drain(..used);
-            self.start += self.at as u64;
-            self.at = 0;
-        }
-        let from = self.start + self.buffer.len() as u64;
-        let wanted = limit.saturating_sub(from).min(CHUNK_BYTES.max(self.buffer.len()) as u64);
-        let old = self.buffer.len();
+        // The newline of the last line may not be there: then the next one begins past the end.
+        let used = self.at.min(self.filled);
+        self.buffer.copy_within(used..self.filled, 0);
+        self.filled -= used;
+        self.start += self.at as u64;
+        self.at = 0;
+        let from = self.start + self.filled as u64;
+        let wanted = limit.saturating_sub(from).min(CHUNK_BYTES.max(self.filled) as u64);
         // `wanted` is at most the larger of a chunk and what is in memory already.
-        self.buffer.resize(old + usize::try_from(wanted).unwrap_or(CHUNK_BYTES), 0);
-        let filled = fs::read_full(&*self.file, &mut self.buffer[old..], from)?;
-        self.buffer.truncate(old + filled);
+        let end = self.filled + usize::try_from(wanted).unwrap_or(CHUNK_BYTES);
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        let filled = fs::read_full(&*self.file, &mut self.buffer[self.filled..end], from)?;
+        self.filled += filled;
         Ok(filled > 0)
     }
 }

@@ -13,6 +13,7 @@ use crate::crc::Crc;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::names::Names;
+use crate::record::events::{EventLine, decode_events};
 use crate::record::{self, Record};
 
 /// What the next line must be.
@@ -156,16 +157,30 @@ pub fn damaged(what: &str) -> String {
 /// The record of a line, if it is the one expected.
 pub(super) fn continues(text: &[u8], expected: Expected) -> Result<Record<'_>, String> {
     let record = record::decode(text)?;
-    if record.seq != expected.seq {
-        return Err(format!("it is the line of commit {}, not of {}", record.seq, expected.seq));
-    }
-    if expected.prev.is_some_and(|prev| prev != record.prev) {
-        return Err("it does not continue the line before".into());
-    }
-    if record.batch > record.seq {
-        return Err("its batch begins after it".into());
-    }
+    expected.check(record.seq, record.prev, record.batch)?;
     Ok(record)
+}
+
+/// The events of a line, if it is the one expected.
+pub(super) fn events_continue(text: &[u8], expected: Expected) -> Result<EventLine<'_>, String> {
+    let events = decode_events(text)?;
+    expected.check(events.seq, events.prev, events.batch)?;
+    Ok(events)
+}
+
+impl Expected {
+    fn check(self, seq: u64, prev: Crc, batch: u64) -> Result<(), String> {
+        if seq != self.seq {
+            return Err(format!("it is the line of commit {seq}, not of {}", self.seq));
+        }
+        if self.prev.is_some_and(|expected| expected != prev) {
+            return Err("it does not continue the line before".into());
+        }
+        if batch > seq {
+            return Err("its batch begins after it".into());
+        }
+        Ok(())
+    }
 }
 
 /// The bytes up to the next line end. A NUL counts as one: fill whose bytes were lost reads as NULs.

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::events::{as_written, decode_events};
 use super::*;
 
 fn write(key: &'static str, doc: Option<&'static RawValue>) -> WriteRecord<'static> {
@@ -140,7 +141,181 @@ fn fill_is_nothing() {
     assert_eq!(decode(b"\0\0").unwrap_err(), "nothing stands there");
 }
 
+/// What readers of events see of a line is what stands in its record.
+fn same_events(line: &[u8]) {
+    let (record, seen) = (decode(line).unwrap(), decode_events(line).unwrap());
+    assert_eq!((seen.crc, seen.prev, seen.time), (record.crc, record.prev, record.time));
+    assert_eq!((seen.seq, seen.batch), (record.seq, record.batch));
+    assert_eq!(seen.events.len(), record.events.len());
+    for (idx, event) in record.events.iter().enumerate() {
+        let seen = seen.event(idx, 7).unwrap().unwrap();
+        assert_eq!((seen.kind(), seen.about()), (&*event.kind, event.subject.as_deref()));
+        assert_eq!(seen.data_json(), event.data.map(RawValue::get));
+        assert_eq!(seen.meta_json(), event.meta.map(RawValue::get));
+        assert_eq!(seen.commit_meta_json(), record.meta.map(RawValue::get));
+        assert_eq!(seen.id(), format!("7-{}-{idx}", record.seq));
+    }
+    assert!(seen.event(record.events.len(), 7).unwrap().is_none());
+}
+
+/// A line with its text changed by hand, and the checksum to go with it.
+fn rewritten(line: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = str::from_utf8(line).unwrap();
+    assert!(text.contains(from), "{text}");
+    let mut text = text.replacen(from, to, 1).into_bytes();
+    text[8..16].copy_from_slice(b"00000000");
+    crc::seal(&mut text);
+    text
+}
+
+#[test]
+fn every_line_that_is_written_is_read_as_far_as_its_events_go_and_no_further() {
+    let mut full = record();
+    full.token = Some("on\"ce".into());
+    full.meta = Some(raw("{\"events\":[{\"type\":\"X\"}],\"writes\":[\"]}\\\"\"]}"));
+    full.acks = BTreeMap::from([("ui".to_owned(), Position::new(7, 1))]);
+    for data in
+        ["null", "-1.5e+7", "true", "[]", "{}", "\"\\\\\"", "[[{\"a\":\"]\"},1],{\"b\":{}}]"]
+    {
+        full.events.push(EventRecord {
+            kind: "Nguyễn".into(),
+            subject: None,
+            data: Some(raw(data)),
+            meta: Some(raw(data)),
+        });
+    }
+    let mut none = record();
+    none.events.clear();
+    for record in [record(), full, none] {
+        let line = line(&record);
+        same_events(&line);
+        assert!(as_written(&line).is_some());
+        let end = line.len() - 1;
+        let cut = rewritten(&line, str::from_utf8(&line[end - 9..]).unwrap(), "}");
+        assert!(decode(&cut).is_err() && as_written(&cut).is_some());
+    }
+}
+
+#[test]
+fn events_that_another_writer_put_elsewhere_are_found_too() {
+    let good = line(&record());
+    let text = str::from_utf8(&good).unwrap();
+    let events = &text[text.find(",\"events\"").unwrap()..text.find(",\"writes\"").unwrap()];
+    let last = rewritten(&rewritten(&good, events, ""), "null}]}", &format!("null}}]{events}}}"));
+    let forms = [
+        last,
+        rewritten(&good, "\"events\":[", "\"events\" : [ "),
+        rewritten(&good, "AgentSpawned", "Agent\\u0053pawned"),
+        rewritten(&good, "agents/3f2a\",\"data", "agents\\/3f2a\",\"data"),
+        rewritten(&good, "{\"type\"", "{\"new\":[],\"type\""),
+        rewritten(&good, "\"data\":{\"n\":1.0}", "\"data\":{ \"n\" : 1.0 }"),
+        rewritten(&good, "\"events\"", "\"new\":{},\"events\""),
+        rewritten(&good, "\"writes\"", "\"new\":{},\"writes\""),
+        rewritten(&good, "10:00.123456Z", "10:00.123Z"),
+    ];
+    for form in forms {
+        assert!(as_written(&form).is_none(), "{}", String::from_utf8_lossy(&form));
+        same_events(&form);
+        assert_eq!(decode_events(&form).unwrap().events[0].kind, "AgentSpawned");
+    }
+}
+
+#[test]
+fn who_reads_the_events_alone_finds_every_changed_byte_and_every_cut() {
+    let good = line(&record());
+    for at in 0..good.len() {
+        for flip in [1_u8, 0x20, 0x80] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            assert!(decode_events(&bad).is_err(), "byte {at} ^ {flip}");
+        }
+        assert!(decode_events(&good[..at]).is_err(), "cut to {at}");
+    }
+    assert_eq!(decode_events(b"\0").unwrap_err(), "nothing stands there");
+}
+
+#[test]
+fn an_event_that_is_wanted_and_no_json_is_refused() {
+    let odd = rewritten(&line(&record()), "{\"n\":1.0}", "{\"n\":1.0]");
+    assert!(decode_events(&odd).unwrap().event(0, 1).is_err());
+    let mut odd = line(&record());
+    let at = odd.windows(4).position(|text| text == b"\"n\":").unwrap();
+    odd[at + 1] = 0xff;
+    odd[8..16].copy_from_slice(b"00000000");
+    crc::seal(&mut odd);
+    assert!(decode_events(&odd).unwrap().event(0, 1).is_err());
+}
+
+#[test]
+fn no_number_passes_that_the_record_would_refuse() {
+    for number in ["", "-1", "042", "42.0", "18446744073709551616", "9223372036854775808"] {
+        let odd = rewritten(&line(&record()), "\"seq\":42", &format!("\"seq\":{number}"));
+        assert!(decode_events(&odd).is_err() && decode(&odd).is_err(), "{number}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        "-?(0|[1-9][0-9]{0,30})([.][0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4)
+                .prop_map(|list| format!("[{}]", list.join(","))),
+            proptest::collection::vec((any::<String>(), inner), 0..4).prop_map(|members| {
+                let members: Vec<String> = members
+                    .iter()
+                    .map(|(name, value)| {
+                        format!("{}:{value}", serde_json::to_string(name).unwrap())
+                    })
+                    .collect();
+                format!("{{{}}}", members.join(","))
+            }),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn the_events_of_any_line_are_those_of_its_record(
+        events in proptest::collection::vec((".{1,9}", proptest::option::of(any_json())), 0..4),
+        meta in proptest::option::of(any_json()),
+        cut in any::<(usize, u8)>(),
+    ) {
+        let parse = |text: &String| RawValue::from_string(text.clone()).unwrap();
+        let events: Vec<_> =
+            events.iter().map(|(kind, data)| (kind, data.as_ref().map(parse))).collect();
+        let meta = meta.as_ref().map(parse);
+        let mut all = record();
+        all.meta = meta.as_deref();
+        all.events = events
+            .iter()
+            .map(|(kind, data)| EventRecord {
+                kind: kind.as_str().into(),
+                subject: Some(kind.as_str().into()),
+                data: data.as_deref(),
+                meta: data.as_deref(),
+            })
+            .collect();
+        let mut line = line(&all);
+        same_events(&line);
+        // What is no record any more, with a checksum to go with it, is refused or read; it makes nothing panic.
+        let at = crc::PREFIX_BYTES + cut.0 % (line.len() - crc::PREFIX_BYTES);
+        line[at] = cut.1;
+        line[8..16].copy_from_slice(b"00000000");
+        crc::seal(&mut line);
+        if let Ok(seen) = decode_events(&line) {
+            for idx in 0..seen.events.len() {
+                let _ = seen.event(idx, 1);
+            }
+        }
+        if decode(&line).is_ok() {
+            same_events(&line);
+        }
+    }
+
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode(&bytes);

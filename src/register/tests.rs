@@ -62,8 +62,7 @@ fn the_newest_value_counts() {
 fn a_version_that_could_have_no_next_is_not_believed() {
     for (version, read) in [(u64::MAX, None), (number::LAST + 1, None), (number::LAST, Some(7))] {
         let bench = Bench::new();
-        let slot = encode(&bench.path, version, 0, &Value { at: 7 }).unwrap();
-        fs::write(&bench.path, slot).unwrap();
+        fs::write(&bench.path, encoded(&bench, version, 0, 7)).unwrap();
         assert_eq!(bench.read(), read, "{version}");
         let mut writer = RegisterWriter::unsynced(bench.register());
         writer.refresh().unwrap();
@@ -115,8 +114,8 @@ fn the_slot_that_was_synced_last_is_never_overwritten_before_another_is_synced()
     writer.write(&Value { at: 1 }).unwrap();
     writer.sync().unwrap();
     let synced = bench.register().slots().unwrap();
-    let named = synced.synced[synced.newest().unwrap()];
-    let synced = synced.versions.iter().position(|version| *version == named).unwrap();
+    let named = synced.synced(synced.newest().unwrap());
+    let synced = (0..SLOTS).position(|slot| synced.version(slot) == named).unwrap();
     let before = bench.slots()[synced].clone();
     for at in 2..20 {
         let newest_before = bench.slots();
@@ -181,4 +180,113 @@ fn a_value_that_fills_its_slot_is_refused() {
     let mut writer = RegisterWriter::unsynced(register);
     assert!(writer.write(&Large { text: "x".repeat(4000) }).is_ok());
     assert!(writer.write(&Large { text: "x".repeat(4096) }).is_err());
+}
+
+/// What a reader says that has read it before, which is what one says that never did.
+fn read_again(bench: &Bench, reader: &mut RegisterReader<Value>) -> Option<u64> {
+    let said = reader.read().unwrap().map(|(_, value)| value.at);
+    assert_eq!(said, bench.read());
+    said
+}
+
+#[test]
+fn who_reads_it_again_sees_every_write_of_every_writer() {
+    let bench = Bench::new();
+    let mut reader = bench.register().reader();
+    assert_eq!(read_again(&bench, &mut reader), Some(0));
+    let mut writers = [(); 2].map(|()| RegisterWriter::unsynced(bench.register()));
+    for at in 1..20 {
+        writers.reverse();
+        let writer = &mut writers[0];
+        assert_eq!(writer.refresh().unwrap(), Some(Value { at: at - 1 }));
+        writer.write(&Value { at }).unwrap();
+        assert_eq!(read_again(&bench, &mut reader), Some(at));
+        assert_eq!(read_again(&bench, &mut reader), Some(at));
+    }
+}
+
+#[test]
+fn what_was_read_once_is_not_believed_when_its_bytes_have_changed() {
+    let bench = Bench::new();
+    let (mut writer, _) = RegisterWriter::take_over(&OsFs, bench.register()).unwrap();
+    for at in 1..4 {
+        writer.write(&Value { at }).unwrap();
+    }
+    let mut reader = bench.register().reader();
+    let good = fs::read(&bench.path).unwrap();
+    let newest = bench.register().slots().unwrap().newest().unwrap();
+    for at in 0..good.len() {
+        // Every byte that says something, and of the padding some.
+        if good[at] == b' ' && at % 509 != 0 {
+            continue;
+        }
+        assert_eq!(read_again(&bench, &mut reader), Some(3));
+        let mut bad = good.clone();
+        bad[at] ^= 4;
+        fs::write(&bench.path, &bad).unwrap();
+        let left = if at / SLOT_BYTES == newest { 2 } else { 3 };
+        assert_eq!(read_again(&bench, &mut reader), Some(left), "{at}");
+        fs::write(&bench.path, &good).unwrap();
+    }
+    let mut without_newline = good.clone();
+    without_newline[(newest + 1) * SLOT_BYTES - 1] = b' ';
+    fs::write(&bench.path, &without_newline).unwrap();
+    assert_eq!(read_again(&bench, &mut reader), Some(2));
+    fs::write(&bench.path, b"").unwrap();
+    assert_eq!(read_again(&bench, &mut reader), None);
+}
+
+#[test]
+fn the_newest_slot_that_is_no_value_leaves_the_one_before() {
+    let bench = Bench::new();
+    let mut slots = fs::read(&bench.path).unwrap();
+    let other = Large { text: "of another kind".into() };
+    let other = Draft::new().make(&bench.path, 9, 1, &other).unwrap().to_vec();
+    slots[SLOT_BYTES..2 * SLOT_BYTES].copy_from_slice(&other);
+    fs::write(&bench.path, &slots).unwrap();
+    let mut reader = bench.register().reader();
+    assert_eq!(read_again(&bench, &mut reader), Some(0));
+    let mut writer = RegisterWriter::unsynced(bench.register());
+    assert_eq!(writer.refresh().unwrap(), Some(Value { at: 0 }));
+    writer.write(&Value { at: 1 }).unwrap();
+    assert_eq!(read_again(&bench, &mut reader), Some(1));
+    assert_eq!(bench.slots()[1], encoded(&bench, 2, 0, 1), "it is the first to be overwritten");
+}
+
+#[test]
+fn a_slot_that_is_no_value_is_overwritten_before_one_that_is() {
+    let bench = Bench::new();
+    let other = Large { text: "of another kind".into() };
+    let other = Draft::new().make(&bench.path, 9, 1, &other).unwrap().to_vec();
+    let slots = [encoded(&bench, 10, 0, 10), other, encoded(&bench, 5, 0, 5)];
+    fs::write(&bench.path, slots.concat()).unwrap();
+    let mut writer = RegisterWriter::unsynced(bench.register());
+    writer.refresh().unwrap();
+    writer.write(&Value { at: 11 }).unwrap();
+    assert_eq!(bench.slots()[1], encoded(&bench, 11, 0, 11));
+}
+
+fn encoded(bench: &Bench, version: u64, synced: u64, at: u64) -> Vec<u8> {
+    Draft::new().make(&bench.path, version, synced, &Value { at }).unwrap().to_vec()
+}
+
+#[test]
+fn a_slot_has_the_bytes_of_the_format_whatever_was_made_before() {
+    let bench = Bench::new();
+    let text = "{\"crc\":\"00000000\",\"version\":7,\"synced\":5,\"at\":3}";
+    let mut wanted = text.as_bytes().to_vec();
+    crate::crc::seal(&mut wanted);
+    wanted.resize(SLOT_BYTES - 1, b' ');
+    wanted.push(b'\n');
+    let mut draft = Draft::new();
+    for len in [0, 10, 4000, 20, 5000, 1] {
+        let made = draft.make(&bench.path, 7, 5, &Large { text: "x".repeat(len) });
+        assert_eq!(made.is_ok(), len < SLOT_BYTES);
+        assert_eq!(draft.make(&bench.path, 7, 5, &Value { at: 3 }).unwrap(), wanted, "after {len}");
+        let none: [u64; 2] = [1, 2];
+        assert!(draft.make(&bench.path, 7, 5, &none).is_err(), "a list is no object");
+        assert_eq!(draft.make(&bench.path, 7, 5, &Value { at: 3 }).unwrap(), wanted);
+        let empty = std::collections::BTreeMap::<String, u64>::new();
+        assert!(draft.make(&bench.path, 7, 5, &empty).is_err());
+    }
 }

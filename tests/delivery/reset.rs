@@ -49,6 +49,23 @@ fn a_consumer_that_waits_in_another_open_store_goes_there_at_once() {
 }
 
 #[test]
+fn a_consumer_in_the_middle_of_a_backlog_goes_where_another_open_store_says_with_its_next_event() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=9);
+    let other = home.still();
+    let mut ui = ui(&store);
+    for taken in 1..=4 {
+        assert_eq!(take(&mut ui, taken), (1..=taken as u64).collect::<Vec<_>>());
+        other.reset("ui", Start::Beginning).unwrap();
+    }
+    let held = ui.next(LONG).unwrap().unwrap();
+    other.reset("ui", Start::After(Position::end_of(7))).unwrap();
+    held.ack().unwrap();
+    assert_eq!(take_all(&mut ui), [8, 9]);
+}
+
+#[test]
 fn what_is_said_of_a_delivery_from_before_the_reset_counts_no_more() {
     let home = Home::new();
     let store = home.still();

@@ -161,6 +161,8 @@ fn a_subscription_is_held_by_damage_and_goes_on_behind_it_after_a_reset() {
     };
     assert!(last < lines[0].seq());
     assert_eq!(corrupt(error).2, Some(lines[0].seq()));
+    let again = ui.next(crate::home::LONG).unwrap_err();
+    assert_eq!(corrupt(again).2, Some(lines[0].seq()), "whoever asks again gets no further");
     let behind = lines.last().unwrap().seq();
     store.reset("ui", Start::Now).unwrap();
     crate::home::emit(&store, [99]);

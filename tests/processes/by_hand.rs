@@ -61,7 +61,7 @@ fn an_edit_by_hand_stays_or_is_kept_aside_or_was_read_by_the_commit_that_replace
     }
     // Whoever comes next rolls forward what they left.
     let status = docbox(&home, &["status", "--json"], "").ok();
-    let status: Value = serde_json::from_str(&status.stdout).expect("a status");
+    let status: Value = serde_json::from_str(&status).expect("a status");
     assert_kept(&home, status["path"] == "exchange");
 }
 

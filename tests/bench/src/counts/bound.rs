@@ -14,6 +14,8 @@ const TOO_MUCH: u64 = 2;
 pub struct Bounds {
     pub commit: u64,
     pub delivery: u64,
+    pub look: u64,
+    pub read: u64,
 }
 
 impl Bounds {
@@ -32,6 +34,8 @@ impl Bounds {
         let paths = [
             ("a commit", self.commit, written.commit),
             ("a delivery", self.delivery, written.delivery),
+            ("a look at an event that is not wanted", self.look, written.look),
+            ("a document read and parsed", self.read, written.read),
         ];
         for (what, counted, written) in paths {
             println!("{what}: {counted} instructions; {written} when last written down");

@@ -1,5 +1,6 @@
-//! Instructions of a commit and of a delivery, as valgrind's callgrind counts them: the same on a busy
-//! machine as on an idle one, so that a change which makes them twice as dear is seen.
+//! Instructions of a commit, a delivery, a look at an event that is passed over, and a read, as valgrind's
+//! callgrind counts them: the same on a busy machine as on an idle one, so that a change which makes them
+//! twice as dear is seen.
 //!
 //! What the kernel does is not in it, nor what the disk does.
 
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use docbox::{Event, Start, Store, Transaction};
-use workload::Orders;
+use workload::{Agent, Orders};
 
 use bound::Bounds;
 
@@ -49,7 +50,12 @@ fn main() -> ExitCode {
 }
 
 fn compare(write: bool) -> Result<()> {
-    let counted = Bounds { commit: count("commit")?, delivery: count("delivery")? };
+    let counted = Bounds {
+        commit: count("commit")?,
+        delivery: count("delivery")?,
+        look: count("look")?,
+        read: count("read")?,
+    };
     if write {
         return counted.write();
     }
@@ -71,9 +77,12 @@ fn instructions(verb: &str, times: usize) -> Result<u64> {
     for piece in workload::pieces(HOT, HOT) {
         piece.iter().try_for_each(|order| commit(&store, order))?;
     }
-    if verb == "delivery" {
-        (0..MANY).try_for_each(|_| commit(&store, &orders.take()))?;
-    }
+    let backlog = match verb {
+        "delivery" => MANY,
+        "look" => times,
+        _ => 0,
+    };
+    (0..backlog).try_for_each(|_| commit(&store, &orders.take()))?;
     store.close()?;
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
@@ -103,7 +112,15 @@ fn child(verb: &str, folder: &Path, times: &str) -> Result<()> {
         let mut orders = Orders::new(HOT);
         return (0..times).try_for_each(|_| commit(&store, &orders.take()));
     }
-    let mut subscription = store.subscribe("count").from(Start::Beginning).open()?;
+    if verb == "read" {
+        return (0..times).try_for_each(|time| {
+            let found = store.get::<Agent>(&workload::key(time % HOT))?;
+            found.map(drop).ok_or_else(|| "a document is missing".into())
+        });
+    }
+    let builder = store.subscribe("count").from(Start::Beginning);
+    let builder = if verb == "look" { builder.types(["Nothing*"]) } else { builder };
+    let mut subscription = builder.open()?;
     for delivery in subscription.catch_up().take(times) {
         delivery?.ack()?;
     }

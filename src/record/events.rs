@@ -1,0 +1,280 @@
+//! The events of a line, read without its documents.
+//!
+//! Whoever hands events over, or looks for a few among many, has no use for the documents, which are most
+//! of a line. Events stand before them, so reading stops there. The checksum has been checked over the
+//! whole line by then: what is not looked at is what was written. Values are found by their brackets and
+//! parsed only for an event that is wanted.
+//!
+//! This reads lines as this crate writes them. Every other form that the format allows goes the long way.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use memchr::memchr2;
+use serde_json::value::RawValue;
+
+use super::{EventRecord, Record, decode, microseconds};
+use crate::crc::{self, Crc};
+use crate::event::{Event, RecordedEvent};
+use crate::json::Json;
+use crate::number;
+use crate::position::Position;
+
+/// What a reader of events sees of a line.
+#[derive(Debug)]
+pub struct EventLine<'a> {
+    /// The checksum of this line.
+    pub crc: Crc,
+    /// The checksum of the line before.
+    pub prev: Crc,
+    /// The place of this commit.
+    pub seq: u64,
+    /// The first commit that was synced together with this one.
+    pub batch: u64,
+    /// When it was committed.
+    pub time: Timestamp,
+    /// The events, in order.
+    pub events: Vec<EventText<'a>>,
+    meta: Option<Value<'a>>,
+}
+
+/// An event in a line. What is not text is not parsed yet.
+#[derive(Debug)]
+pub struct EventText<'a> {
+    /// Its type.
+    pub kind: Cow<'a, str>,
+    /// What it is about.
+    pub subject: Option<Cow<'a, str>>,
+    data: Option<Value<'a>>,
+    meta: Option<Value<'a>>,
+}
+
+/// The bytes of a value, as far as its brackets say.
+#[derive(Clone, Copy, Debug)]
+struct Value<'a>(&'a [u8]);
+
+impl Value<'_> {
+    /// The value, which is written as it was scanned when it was committed.
+    fn json(self) -> Result<Json, String> {
+        let raw: &RawValue = serde_json::from_slice(self.0)
+            .map_err(|error| format!("the line is no record: {error}"))?;
+        Ok(Json::scanned(raw))
+    }
+}
+
+impl EventLine<'_> {
+    /// The event `idx`, with its place and time.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn event(&self, idx: usize, epoch: u32) -> Result<Option<RecordedEvent>, String> {
+        let json = |value: Option<Value<'_>>| value.map(Value::json).transpose();
+        let Some((event, idx)) = self.events.get(idx).zip(u32::try_from(idx).ok()) else {
+            return Ok(None);
+        };
+        Ok(Some(RecordedEvent {
+            event: Event {
+                kind: event.kind.to_string(),
+                subject: event.subject.as_deref().map(str::to_owned),
+                data: json(event.data)?,
+                meta: json(event.meta)?,
+            },
+            position: Position::new(self.seq, idx),
+            epoch,
+            time: self.time,
+            commit_meta: json(self.meta)?,
+        }))
+    }
+}
+
+/// Reads the events of a line, newline excluded; what is wrong with it otherwise.
+///
+/// # Errors
+/// The first thing that is wrong, in words.
+pub fn decode_events(line: &[u8]) -> Result<EventLine<'_>, String> {
+    as_written(line).map_or_else(|| decode(line).map(of_record), Ok)
+}
+
+/// The same of a line that is sound and has the form in which this crate writes it.
+pub(super) fn as_written(line: &[u8]) -> Option<EventLine<'_>> {
+    let crc = crc::check(line)?;
+    Text { line, at: 0 }.line(crc)
+}
+
+/// The same of a record that was read whole.
+fn of_record(record: Record<'_>) -> EventLine<'_> {
+    fn value(raw: Option<&RawValue>) -> Option<Value<'_>> {
+        raw.map(|raw| Value(raw.get().as_bytes()))
+    }
+    let events = record.events.into_iter().map(|event| {
+        let EventRecord { kind, subject, data, meta } = event;
+        EventText { kind, subject, data: value(data), meta: value(meta) }
+    });
+    EventLine {
+        crc: record.crc,
+        prev: record.prev,
+        seq: record.seq,
+        batch: record.batch,
+        time: record.time,
+        events: events.collect(),
+        meta: value(record.meta),
+    }
+}
+
+/// A line that is being read. Every step says `None` where the text is not what this crate writes.
+struct Text<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Text<'a> {
+    fn line(&mut self, crc: Crc) -> Option<EventLine<'a>> {
+        self.skip(crc::PREFIX_BYTES)?;
+        self.literal(b"\"prev\":\"")?;
+        let prev = Crc::of_digits(self.take(8)?)?;
+        self.literal(b"\",\"seq\":")?;
+        let seq = self.number()?;
+        self.literal(b",\"batch\":")?;
+        let batch = self.number()?;
+        self.literal(b",\"time\":\"")?;
+        let time = microseconds::read(self.take(27)?)?;
+        self.literal(b"\"")?;
+        self.member(b",\"token\":")?;
+        self.member(b",\"acks\":")?;
+        let meta = self.member(b",\"meta\":")?;
+        self.literal(b",\"events\":[")?;
+        let mut events = Vec::new();
+        if !self.has(b"]") {
+            loop {
+                events.push(self.event()?);
+                if self.has(b"]") {
+                    break;
+                }
+                self.literal(b",")?;
+            }
+        }
+        // Whatever follows them is nobody's events.
+        self.literal(b",\"writes\":[")?;
+        Some(EventLine { crc, prev, seq, batch, time, events, meta })
+    }
+
+    fn event(&mut self) -> Option<EventText<'a>> {
+        self.literal(b"{\"type\":\"")?;
+        let kind = Cow::Borrowed(self.rest_of_text()?);
+        let subject = if self.has(b",\"subject\":\"") {
+            Some(Cow::Borrowed(self.rest_of_text()?))
+        } else {
+            None
+        };
+        let data = self.member(b",\"data\":")?;
+        let meta = self.member(b",\"meta\":")?;
+        self.literal(b"}")?;
+        Some(EventText { kind, subject, data, meta })
+    }
+
+    /// A member that may be there. The outer `None`: it is there, and not understood.
+    #[expect(clippy::option_option, reason = "absent and not understood are not the same")]
+    fn member(&mut self, name: &[u8]) -> Option<Option<Value<'a>>> {
+        if self.has(name) { self.value().map(Some) } else { Some(None) }
+    }
+
+    fn skip(&mut self, count: usize) -> Option<()> {
+        self.take(count).map(drop)
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let taken = self.line.get(self.at..self.at + count)?;
+        self.at += count;
+        Some(taken)
+    }
+
+    fn has(&mut self, literal: &[u8]) -> bool {
+        let has = self.line[self.at..].starts_with(literal);
+        if has {
+            self.at += literal.len();
+        }
+        has
+    }
+
+    fn literal(&mut self, literal: &[u8]) -> Option<()> {
+        self.has(literal).then_some(())
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let rest = &self.line[self.at..];
+        let digits = rest.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
+        // As JSON has it: no zero in front.
+        if digits == 0 || (digits > 1 && rest[0] == b'0') {
+            return None;
+        }
+        let text = str::from_utf8(self.take(digits)?).ok()?;
+        text.parse().ok().filter(|number| *number <= number::LAST)
+    }
+
+    /// The text up to the quote that ends it, if nothing in it is escaped.
+    fn rest_of_text(&mut self) -> Option<&'a str> {
+        let rest = &self.line[self.at..];
+        let end = memchr2(b'"', b'\\', rest)?;
+        if rest[end] != b'"' || rest[..end].iter().any(|byte| *byte < b' ') {
+            return None;
+        }
+        self.at += end + 1;
+        str::from_utf8(&rest[..end]).ok()
+    }
+
+    /// A value, up to the bracket or quote that ends it, or to what follows a number or a word.
+    fn value(&mut self) -> Option<Value<'a>> {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match *self.line.get(self.at)? {
+                b'"' => {
+                    self.at += 1;
+                    self.pass_text()?;
+                }
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                    continue;
+                }
+                b'}' | b']' if depth > 0 => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                b',' | b':' if depth > 0 => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => {
+                    let is_plain = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.');
+                    let plain =
+                        self.line[self.at..].iter().take_while(|byte| is_plain(byte)).count();
+                    if plain == 0 {
+                        return None;
+                    }
+                    self.at += plain;
+                }
+            }
+            if depth == 0 {
+                return Some(Value(&self.line[start..self.at]));
+            }
+        }
+    }
+
+    /// Passes over a text, escapes and all, and the quote that ends it.
+    fn pass_text(&mut self) -> Option<()> {
+        loop {
+            let rest = &self.line[self.at..];
+            let end = memchr2(b'"', b'\\', rest)?;
+            if rest[end] == b'"' {
+                self.at += end + 1;
+                return Some(());
+            }
+            // Whatever is escaped, it is not the end.
+            self.at += end + 2;
+            if self.at > self.line.len() {
+                return None;
+            }
+        }
+    }
+}

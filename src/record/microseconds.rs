@@ -1,0 +1,112 @@
+//! Times to the microsecond, always with six digits: `2026-11-23T08:10:00.123456Z`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// The text form.
+///
+/// # Errors
+/// What the serializer says.
+pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.6}"))
+}
+
+/// Reads the text form back.
+///
+/// # Errors
+/// For what is no time.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let text = <&str>::deserialize(deserializer)?;
+    if let Some(time) = read(text.as_bytes()) {
+        return Ok(time);
+    }
+    let time: Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+    // No more digits than are written, so that what was read compares with what is written next.
+    Timestamp::from_microsecond(time.as_microsecond()).map_err(serde::de::Error::custom)
+}
+
+/// Reads the one form in which they are written; `None` for any other, right or not.
+pub(super) fn read(text: &[u8]) -> Option<Timestamp> {
+    let number = |from: usize, to: usize| {
+        text.get(from..to)?.iter().try_fold(0_i64, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
+        })
+    };
+    let has = |at: usize, byte: u8| text.get(at) == Some(&byte);
+    let punctuated =
+        has(4, b'-') && has(7, b'-') && has(10, b'T') && has(13, b':') && has(16, b':');
+    if text.len() != 27 || !punctuated || !has(19, b'.') || !has(26, b'Z') {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 59 || (day > 28 && !has_day(year, month, day)) {
+        return None;
+    }
+    let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    Timestamp::from_microsecond(seconds * 1_000_000 + number(20, 26)?).ok()
+}
+
+fn has_day(year: i64, month: i64, day: i64) -> bool {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    day <= match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar, for years from 0. (The year begins in March, so that
+/// the leap day is its last.)
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let before_month = (153 * month + 2) / 5;
+    year * 365 + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + before_month
+        + day
+        - 719_469
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_jiff(text: &str) -> Option<Timestamp> {
+        text.parse().ok()
+    }
+
+    #[test]
+    fn every_day_of_the_calendar_is_read_as_the_calendar_has_it() {
+        for year in [0, 1, 4, 100, 400, 1582, 1899, 1900, 1969, 1970, 2000, 2026, 2100, 9998, 9999]
+        {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let text = format!("{year:04}-{month:02}-{day:02}T23:59:58.999999Z");
+                    assert_eq!(read(text.as_bytes()), by_jiff(&text), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_read_is_what_it_is_to_others_too() {
+        let good = "2026-11-23T08:10:00.123456Z";
+        assert_eq!(read(good.as_bytes()), by_jiff(good));
+        assert!(read(good.as_bytes()).is_some());
+        for at in 0..good.len() {
+            for byte in b"0123456789:-.TZ +" {
+                let mut text = good.as_bytes().to_vec();
+                text[at] = *byte;
+                let time = read(&text);
+                let text = String::from_utf8(text).unwrap();
+                assert!(time.is_none() || time == by_jiff(&text), "{text}");
+            }
+            assert_eq!(read(&good.as_bytes()[..at]), None);
+        }
+    }
+}
