@@ -19,4 +19,5 @@ mod instance;
 mod limit;
 mod line;
 mod obstacle;
+mod readers;
 mod view;
