@@ -224,13 +224,11 @@ impl<'a> Batch<'a> {
         if content.revision != seen.revision {
             return Ok(false);
         }
-        match &seen.bytes {
-            Some(bytes) => Ok(*bytes == content.file),
-            None => {
-                let found = self.core.documents.read(&write.key)?;
-                Ok(found.is_some_and(|found| found.bytes == content.file))
-            }
+        if let Some(bytes) = &seen.bytes {
+            return Ok(*bytes == content.file);
         }
+        let found = self.core.documents.read(&write.key)?;
+        Ok(found.is_some_and(|found| found.bytes == content.file))
     }
 
     fn encode(&mut self, transaction: &Transaction, was: &[Option<Revision>]) -> Crc {

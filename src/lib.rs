@@ -45,6 +45,7 @@
 
 mod ack;
 mod applied;
+mod aside;
 mod batch;
 mod bell;
 mod checkpoint;
@@ -74,6 +75,7 @@ mod journal;
 mod json;
 mod key;
 pub mod layout;
+mod leftovers;
 mod limits;
 mod lock;
 mod names;

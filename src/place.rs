@@ -7,9 +7,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::aside::{move_aside, set_aside};
 use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
-use crate::fs::{self, Fs, Kind, Mode, Stat, parent};
+use crate::fs::{self, Kind, Mode, Stat};
 use crate::key::Key;
 use crate::names;
 use crate::spool::{Reused, Spool, Way};
@@ -329,83 +330,4 @@ fn warn_of_edit(key: &Key, kept: &Path) {
 /// Documents are the user's own files; the store's own documents lie within `.docbox`.
 fn mode(key: &Key) -> Mode {
     if key.is_own() { Mode::Private } else { Mode::Shared }
-}
-
-/// Copies whatever lies in a document's place to `recovered/`, durably, and says where; `None` when it
-/// is gone.
-///
-/// # Errors
-/// What the disk says.
-pub fn set_aside(documents: &Documents, key: &Key) -> Result<Option<PathBuf>> {
-    let path = documents.names().document(key);
-    let opened = fs::none_if_missing(documents.fs().open(&path, fs::Open::Read));
-    let Some(found) = opened.context("open", &path)? else { return Ok(None) };
-    let bytes = fs::read_all(&*found).context("read", &path)?;
-    let name = names::kept_prefix(key);
-    keep(documents.fs(), &documents.names().recovered(), &name, &bytes).map(Some)
-}
-
-/// Moves a file that was a document from the spool to `recovered/`, durably, and says where. Whoever has it
-/// open goes on writing there.
-///
-/// # Errors
-/// What the disk says.
-pub fn move_aside(documents: &Documents, key: &Key, path: &Path) -> Result<PathBuf> {
-    let (fs, folder) = (documents.fs(), documents.names().recovered());
-    let prefix = names::kept_prefix(key);
-    let (kept, _) =
-        fs.create_temp(&folder, &prefix, Mode::Private).context("make a file in", &folder)?;
-    fs.rename(path, &kept).context("keep", &kept)?;
-    let file = fs.open(&kept, fs::Open::Write).context("open", &kept)?;
-    file.set_mode(0o600).context("set the mode of", &kept)?;
-    file.sync_data().context("sync", &kept)?;
-    fs.sync_dir(&folder).context("sync the folder", &folder)?;
-    Ok(kept)
-}
-
-/// Keeps bytes in `recovered/` under a new name that begins with `prefix`, durably.
-///
-/// # Errors
-/// What the disk says.
-pub fn keep(fs: &dyn Fs, folder: &Path, prefix: &str, bytes: &[u8]) -> Result<PathBuf> {
-    let (kept, file) =
-        fs.create_temp(folder, prefix, Mode::Private).context("make a file in", folder)?;
-    fs::write_all(&*file, bytes, 0).context("write", &kept)?;
-    file.sync_data().context("sync", &kept)?;
-    fs.sync_dir(parent(&kept)).context("sync the folder", folder)?;
-    Ok(kept)
-}
-
-/// Clears what dead processes left half-made: new files in the spool, and files that were to replace another.
-///
-/// # Errors
-/// What the disk says.
-pub fn clear_leftovers(documents: &Documents) -> Result<()> {
-    let names = documents.names();
-    let is_half_made = |name: &str| name.starts_with(fs::HALF_MADE);
-    for folder in [&names.home(), &names.cursors(), &names.journal()] {
-        clear(documents, folder, is_half_made)?;
-    }
-    clear(documents, &names.spool(), |name| !names::is_displaced_name(name))
-}
-
-/// Clears the spool: after a power cut two names may lead to one file, and nothing is known of who displaced
-/// what.
-///
-/// # Errors
-/// What the disk says.
-pub fn clear_spool(documents: &Documents) -> Result<()> {
-    clear(documents, &documents.names().spool(), |_| true)
-}
-
-fn clear(documents: &Documents, folder: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
-    let fs = documents.fs();
-    for entry in fs.read_dir(folder).context("list", folder)? {
-        // Of the names that are made here every one is text.
-        if entry.kind == Kind::File && which(entry.name.to_str().unwrap_or_default()) {
-            let path = folder.join(&entry.name);
-            fs::none_if_missing(fs.remove_file(&path)).context("remove", &path)?;
-        }
-    }
-    Ok(())
 }

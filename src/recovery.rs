@@ -10,8 +10,8 @@ use crate::error::{Context, Error, Result};
 use crate::fs::{self, Lock, Mode, Open};
 use crate::head::{Applied, Head};
 use crate::journal::{Expected, Line, Place, Scan, Segments, read_line, scan};
+use crate::leftovers;
 use crate::lock::Locked;
-use crate::place;
 use crate::record::{self, Record};
 use crate::redo::{Redo, Same};
 use crate::register::{Register, RegisterWriter};
@@ -83,7 +83,7 @@ fn recover(core: &Core, locked: &mut Locked<'_>) -> Result<()> {
     }
     make_missing_folders(core)?;
     remove_what_came_back(core)?;
-    place::clear_leftovers(&core.documents)?;
+    leftovers::clear_leftovers(&core.documents)?;
     let head = locked.find_head()?.filter(|head| head.identity == core.identity);
     // A last line that is not there in an intact cache: a journal that was restored. Then all is read.
     if let Some(head) = &head
@@ -144,7 +144,7 @@ fn another_line(core: &Core, place: Place, seq: u64) -> Error {
 /// Everything from `applied` on, once more. The journal is the truth.
 fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result<()> {
     sync_what_was_copied(core, head);
-    place::clear_spool(&core.documents)?;
+    leftovers::clear_spool(&core.documents)?;
     let applied = core.applied()?;
     let segments = Segments::list(&*core.fs, &core.names)?;
     let (start, expected) = start_of_redo(&segments, applied.as_ref());

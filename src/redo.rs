@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::Path;
 
+use crate::aside::{move_aside, set_aside};
 use crate::documents::{Documents, Found};
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, Open};
 use crate::head::Head;
 use crate::json::Json;
 use crate::key::Key;
-use crate::place::{Prepared, move_aside, set_aside};
+use crate::place::Prepared;
 use crate::record::Record;
 use crate::revision::Revision;
 use crate::transaction::Content;

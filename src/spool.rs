@@ -237,9 +237,9 @@ impl Spool {
 
     /// A document was displaced into the spool. Where there are too many by now the oldest go.
     pub fn shelve(&self, documents: &Documents, key: &Key, len: u64) {
-        let mut shelf = self.shelf();
-        shelf.put(names::displaced_name(key), len, Instant::now());
-        shelf.trim(documents);
+        let mut waiting = self.shelf();
+        waiting.put(names::displaced_name(key), len, Instant::now());
+        waiting.trim(documents);
     }
 
     /// Others may have changed it: it is listed anew when next needed.

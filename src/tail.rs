@@ -1,12 +1,12 @@
 //! The end of the journal: nothing more, a torn tail, corruption, or a journal older than its registers.
 
+use crate::aside;
 use crate::core::Core;
 use crate::cursor;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, Open};
 use crate::head::{Applied, Head};
 use crate::journal::{Scan, Stop, damaged};
-use crate::place;
 use crate::record;
 
 /// The newest commit that any register of this store vouches for: it had been durable.
@@ -72,7 +72,7 @@ pub fn clear_torn_tail(core: &Core, found: &Scan, claims: u64) -> Result<()> {
             let end =
                 torn.iter().rposition(|byte| !record::is_blank(*byte)).map_or(0, |last| last + 1);
             let prefix = format!("torn-tail-{seq}.");
-            let kept = place::keep(&*core.fs, &core.names.recovered(), &prefix, &torn[..end])?;
+            let kept = aside::keep(&*core.fs, &core.names.recovered(), &prefix, &torn[..end])?;
             tracing::warn!(
                 file = %path.display(),
                 offset = found.end.offset,

@@ -50,7 +50,7 @@ pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<fs::File> {
 fn patiently(open: impl Fn() -> rustix::io::Result<OwnedFd>) -> rustix::io::Result<OwnedFd> {
     const FIRST: Duration = Duration::from_micros(20);
     const LONGEST: Duration = Duration::from_millis(2);
-    const TOO_LONG: Duration = Duration::from_secs(60);
+    const TOO_LONG: Duration = Duration::from_mins(1);
     let begun = Instant::now();
     let mut pause = FIRST;
     loop {

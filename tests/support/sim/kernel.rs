@@ -144,14 +144,14 @@ impl Kernel {
         mut state: MutexGuard<'a, State>,
         inode: Inode,
         path: &Path,
-    ) -> io::Result<MutexGuard<'a, State>> {
+    ) -> MutexGuard<'a, State> {
         let until = Instant::now() + state.patience;
         while state.opened.is_leased(inode) {
             let left = until.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "{} is leased for ever", path.display());
             state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Ok(state)
+        state
     }
 
     /// Waits for the exclusive lock; panics after a time in which no healthy test waits.

@@ -27,7 +27,9 @@ impl Opened {
     pub fn close_all_of(&mut self, process: u32) {
         let dead: Vec<_> =
             self.handles.iter().copied().filter(|open| open.process == process).collect();
-        dead.into_iter().for_each(|handle| self.close(handle));
+        for handle in dead {
+            self.close(handle);
+        }
     }
 
     /// Takes the sole use of a file that nobody else has open.
