@@ -154,7 +154,17 @@ impl OpenSegment {
     fn is_done(&mut self, fs: &dyn Fs, names: &Names, head: &Head) -> Result<bool> {
         // Segments up to the head's were there before the head was written: one look is enough.
         if self.boundary.is_none() && head.segment > self.first {
-            self.boundary = Segments::list(fs, names)?.after(self.first);
+            let segments = Segments::list(fs, names)?;
+            // They are dropped oldest first. Where this one is gone by now, the one that was after it may be
+            // gone too, and another would be taken for it.
+            let path = names.segment(self.first);
+            if fs::stat_if_there(fs, &path).context("look for", &path)?.is_none() {
+                return Err(Error::Compacted {
+                    asked: Position::end_of(self.expected.seq - 1),
+                    oldest: Position::end_of(segments.oldest().unwrap_or(head.seq + 1) - 1),
+                });
+            }
+            self.boundary = segments.after(self.first);
         }
         Ok(self.boundary == Some(self.expected.seq))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use docbox::{Start, Store, Transaction};
+use docbox::{Error, Start, Store, Transaction};
 
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
@@ -261,4 +261,19 @@ fn replace_and_drop(store: &Store) {
     }
     store.checkpoint().expect("a checkpoint");
     assert!(store.retain().expect("retention") > 0, "segments were dropped");
+}
+
+#[test]
+fn a_segment_that_is_dropped_with_its_successor_while_it_is_read_is_no_damage() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    for _ in 0..30 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    store.checkpoint().expect("a checkpoint");
+    let mut events = store.events(Start::Beginning).expect("events");
+    events.next().expect("an event").expect("whole");
+    assert!(store.retain().expect("retention") > 1, "the segment that is read, and its successor");
+    let error = events.find_map(Result::err).expect("what follows is no longer kept");
+    assert!(matches!(error, Error::Compacted { .. }), "{error}");
 }
