@@ -289,7 +289,9 @@ fn a_segment_that_is_dropped_with_its_successor_while_it_is_read_is_no_damage() 
             if call.is(Op::ReadDir, "/s/.docbox/journal")
                 && looks.fetch_add(1, Ordering::SeqCst) == look
             {
-                dropped.iter().for_each(|segment| outside.remove(segment));
+                for segment in &dropped {
+                    outside.remove(segment);
+                }
             }
             Answer::Go
         });
