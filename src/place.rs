@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use crate::aside::{move_aside, set_aside};
 use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
-use crate::fs::{self, Kind, Mode, Stat};
+use crate::fs::{self, Kind, Stat};
 use crate::key::Key;
 use crate::names;
-use crate::spool::{Reused, Spool, Way};
+use crate::spool::{Reused, Spool, Way, mode};
 
 /// A document about to be put in place, or removed.
 #[derive(Debug)]
@@ -325,9 +325,4 @@ impl Prepared {
 
 fn warn_of_edit(key: &Key, kept: &Path) {
     tracing::warn!(%key, kept = %kept.display(), "edited by hand during a commit: the edit was kept aside");
-}
-
-/// Documents are the user's own files; the store's own documents lie within `.docbox`.
-fn mode(key: &Key) -> Mode {
-    if key.is_own() { Mode::Private } else { Mode::Shared }
 }

@@ -220,8 +220,7 @@ impl Spool {
                 return Some((file, false));
             }
         }
-        let mode = if key.is_own() { Mode::Private } else { Mode::Shared };
-        Some((fs.open(path, Open::CreateNew(mode)).ok()?, true))
+        Some((fs.open(path, Open::CreateNew(mode(key))).ok()?, true))
     }
 
     /// Whether nobody else has it open; then nobody can, until it is closed.
@@ -250,6 +249,11 @@ impl Spool {
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Documents are the user's own files; the store's own documents lie within `.docbox`.
+pub fn mode(key: &Key) -> Mode {
+    if key.is_own() { Mode::Private } else { Mode::Shared }
 }
 
 /// What waits in the spool, in the order in which it came.
