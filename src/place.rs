@@ -89,6 +89,7 @@ impl Prepared {
         spool: Option<&Spool>,
         key: &Key,
     ) -> Result<Option<Stat>> {
+        self.name_after_key(documents, spool, key)?;
         match (&self.spooled, spool) {
             (Some(spooled), Some(spool))
                 if self.seen.is_some() && spool.way() != Some(Way::Rename) =>
@@ -139,6 +140,26 @@ impl Prepared {
         for folder in self.made.iter().rev() {
             let _ = documents.fs().remove_dir(folder);
         }
+    }
+
+    /// A new file that is to change places gets the name under which what it displaces is looked for, should
+    /// this process die before it looks itself.
+    fn name_after_key(
+        &mut self,
+        documents: &Documents,
+        spool: Option<&Spool>,
+        key: &Key,
+    ) -> Result<()> {
+        let is_exchanged = spool.is_some_and(|spool| spool.way() != Some(Way::Rename));
+        if let Some(Spooled::New(path)) = &mut self.spooled
+            && is_exchanged
+            && self.seen.is_some()
+        {
+            let name = documents.names().displaced(key);
+            documents.fs().rename(path, &name).context("rename", path)?;
+            *path = name;
+        }
+        Ok(())
     }
 
     /// The document and the file in the spool have changed places. Looks at what was displaced.
@@ -194,10 +215,6 @@ impl Prepared {
         displaced: &Stat,
     ) -> Result<()> {
         if self.seen.is_some_and(|seen| seen.same_content(displaced)) {
-            let name = documents.names().displaced(key);
-            if aside != name {
-                documents.fs().rename(aside, &name).context("rename", aside)?;
-            }
             spool.shelve(documents, key, displaced.len);
             return Ok(());
         }

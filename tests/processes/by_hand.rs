@@ -106,6 +106,7 @@ fn assert_kept(home: &Home, is_exchanged: bool) {
         "{} commits, {EDITS} edits by hand, {aside} kept aside, in the instant of a rename: {lost:?}",
         lines.len()
     );
-    let most = if is_exchanged { 0 } else { EDITS / IN_THE_INSTANT };
+    // A kill in the instant of an exchange is looked after by whoever rolls forward.
+    let most = if is_exchanged { 2 } else { EDITS / IN_THE_INSTANT };
     assert!(lost.len() <= most, "{lost:?}");
 }
