@@ -8,12 +8,14 @@ use crate::core::Core;
 use crate::crc::Crc;
 use crate::definition::Definition;
 use crate::documents::Found;
-use crate::error::{Error, Result};
-use crate::fs::Stat;
+use crate::error::{Context, Error, Result};
+use crate::folders::Folders;
+use crate::fs::{self, Stat};
 use crate::head::Head;
 use crate::journal::Place;
 use crate::json::Json;
 use crate::key::Key;
+use crate::names;
 use crate::place::Prepared;
 use crate::queue::Commit;
 use crate::record::{EventRecord, Record, WriteRecord};
@@ -36,6 +38,7 @@ pub struct Batch<'a> {
     time: Timestamp,
     /// Each document that the batch writes.
     touched: BTreeMap<Key, Touched>,
+    folders: Folders<'a>,
 }
 
 /// A document as it lies in the folder.
@@ -82,6 +85,7 @@ impl<'a> Batch<'a> {
             prev: head.crc,
             time: now.max(head.time),
             touched: BTreeMap::new(),
+            folders: Folders::new(&core.documents),
         }
     }
 
@@ -143,6 +147,12 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Whether putting in place takes descriptors that are not held yet.
+    #[must_use]
+    pub fn needs_descriptors(&self) -> bool {
+        self.folders.need_descriptors()
+    }
+
     /// Puts the documents in place, of each the last version only.
     ///
     /// # Errors
@@ -192,28 +202,32 @@ impl<'a> Batch<'a> {
     }
 
     /// A document as the folder and the batch so far have it.
-    fn look_up(&self, write: &Write) -> Result<(Option<Seen>, Option<Revision>)> {
+    fn look_up(&mut self, write: &Write) -> Result<(Option<Seen>, Option<Revision>)> {
         let key = &write.key;
         if let Some(touched) = self.touched.get(key) {
             return Ok((touched.seen.clone(), touched.revision));
         }
-        let Core { documents, placed, .. } = self.core;
+        let documents = &self.core.documents;
         documents.check_spelling(key)?;
         // A condition is held against the bytes themselves.
-        let known = if write.expect == Expect::Anything {
-            documents.look(key)?.and_then(|stat| {
-                let revision = placed.revision(key, &stat)?;
-                Some(Seen { stat, revision, bytes: None })
-            })
-        } else {
-            None
-        };
+        let known = if write.expect == Expect::Anything { self.placed_last(key)? } else { None };
         let seen = match known {
             Some(seen) => Some(seen),
             None => documents.read(key)?.map(Seen::from),
         };
         let revision = seen.as_ref().map(|seen| seen.revision);
         Ok((seen, revision))
+    }
+
+    /// A document that lies there as this process put it there, unread.
+    fn placed_last(&mut self, key: &Key) -> Result<Option<Seen>> {
+        let Some(folder) = self.folders.of(key)? else { return Ok(None) };
+        let name = names::document_name(key);
+        let there = fs::none_if_missing(folder.stat(&name));
+        let there = there.context("look at", &folder.path().join(&name))?;
+        let Some(stat) = there else { return Ok(None) };
+        let revision = self.core.placed.revision(key, &stat);
+        Ok(revision.map(|revision| Seen { stat, revision, bytes: None }))
     }
 
     /// Whether the folder already holds what is to be written.
@@ -263,7 +277,7 @@ impl<'a> Batch<'a> {
     }
 
     fn prepare(
-        &self,
+        &mut self,
         transaction: &Transaction,
         seen: &[Option<Seen>],
     ) -> Result<Vec<Option<Prepared>>> {
@@ -273,7 +287,8 @@ impl<'a> Batch<'a> {
             let wanted = write.content.as_ref().map(|content| content.file.as_slice());
             let stat = seen.as_ref().map(|seen| &seen.stat);
             let prepared = self.is_there(write, seen.as_ref()).and_then(|is_there| {
-                let new = || Prepared::new(documents, Some(spool), &write.key, wanted, stat);
+                let folders = &mut self.folders;
+                let new = || Prepared::new(folders, Some(spool), &write.key, wanted, stat);
                 (!is_there).then(new).transpose()
             });
             match prepared {

@@ -8,7 +8,7 @@ use crate::head::Head;
 use crate::journal::{Failed, Place};
 use crate::lock::Locked;
 use crate::queue::Commit;
-use crate::recovery::roll_forward;
+use crate::recovery::find_end;
 use crate::transaction::Transaction;
 
 /// Commits one transaction, together with whatever else waits.
@@ -17,9 +17,8 @@ use crate::transaction::Transaction;
 /// Whatever makes the transaction void; [`Error::InDoubt`].
 pub fn commit(core: &Core, transaction: Transaction) -> Result<Commit> {
     check(core, &transaction)?;
-    let mut tickets = core.queue.push(vec![transaction]);
-    let ticket = tickets.remove(0);
-    core.queue.wait(ticket, |batch| lead(core, batch))
+    let ticket = core.queue.push(vec![transaction]).remove(0);
+    core.queue.wait(&ticket, |batch| lead(core, batch))
 }
 
 /// Commits each transaction for itself, in order; one result for each.
@@ -27,15 +26,15 @@ pub fn commit_all(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Com
     let mut sound = Vec::with_capacity(transactions.len());
     let mut checked = Vec::with_capacity(transactions.len());
     for transaction in transactions {
-        checked.push(check(core, &transaction).map(|()| sound.push(transaction)));
+        checked.push(check(core, &transaction).map(|()| {
+            sound.push(transaction);
+            sound.len() - 1
+        }));
     }
     // All at once, so that they are one batch as far as a batch goes.
-    let mut tickets = core.queue.push(sound).into_iter();
-    let mut wait = |()| {
-        let ticket = tickets.next().unwrap_or_default();
-        core.queue.wait(ticket, |batch| lead(core, batch))
-    };
-    checked.into_iter().map(|checked| checked.and_then(&mut wait)).collect()
+    let tickets = core.queue.push(sound);
+    let wait = |at: usize| core.queue.wait(&tickets[at], |batch| lead(core, batch));
+    checked.into_iter().map(|at| at.and_then(wait)).collect()
 }
 
 /// What can be refused before it queues.
@@ -56,14 +55,14 @@ fn lead(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
         Ok(locked) => locked,
         Err(error) => return all(&error),
     };
-    let head = match locked.check_sound().and_then(|()| roll_forward(core, &mut locked)) {
-        Ok(head) => head,
+    let (head, place) = match locked.check_sound().and_then(|()| find_end(core, &mut locked)) {
+        Ok(end) => end,
         Err(error) => return all(&error),
     };
     let mut batch = Batch::new(core, &head);
     let accepted: Vec<Result<Commit>> =
         transactions.into_iter().map(|transaction| batch.add(transaction)).collect();
-    match write(core, &mut locked, &head, batch) {
+    match write(core, &mut locked, (&head, place), batch) {
         Ok(()) => accepted,
         Err(failure) => accepted
             .into_iter()
@@ -93,13 +92,14 @@ impl Failure {
 fn write(
     core: &Core,
     locked: &mut Locked<'_>,
-    head: &Head,
+    (head, place): (&Head, Place),
     batch: Batch<'_>,
 ) -> Result<(), Failure> {
     if batch.is_empty() {
         return Ok(());
     }
-    let place = match locked.journal().make_room(head, batch.line_bytes().len() as u64) {
+    let len = batch.line_bytes().len() as u64;
+    let place = match locked.journal().make_room(head, place, len) {
         Ok(place) => place,
         Err(error) => {
             batch.discard();
@@ -107,7 +107,8 @@ fn write(
         }
     };
     // Putting in place must not fail for want of what others may take meanwhile.
-    let reserve = match core.documents.reserve() {
+    let reserve = batch.needs_descriptors().then(|| core.documents.reserve()).transpose();
+    let reserve = match reserve {
         Ok(reserve) => reserve,
         Err(error) => {
             batch.discard();

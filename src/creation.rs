@@ -151,6 +151,8 @@ fn begin(fs: &dyn Fs, root: &Path) -> Result<(Names, Arc<dyn File>)> {
 
 /// Everything that a store holds, durably.
 fn build(fs: &dyn Fs, names: &Names) -> Result<()> {
+    // Each commit syncs the journal, and changes the spool.
+    fs.keep_folders_apart(&names.home());
     for folder in [names.cursors(), names.journal(), names.dead(), names.spool(), names.recovered()]
     {
         fs.create_dir(&folder, Mode::Private).context("make the folder", &folder)?;

@@ -228,6 +228,10 @@ impl Documents {
         &*self.fs
     }
 
+    pub(crate) fn shared_fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
     pub(crate) fn names(&self) -> &Names {
         &self.names
     }

@@ -6,6 +6,7 @@
 //!
 //! No other module touches `std::fs`.
 
+mod folder;
 #[cfg(target_os = "linux")]
 mod lease;
 mod os;
@@ -14,7 +15,10 @@ mod plain;
 #[cfg(unix)]
 mod way;
 
+pub use folder::Folder;
 pub use os::{OsFs, open_given};
+#[cfg(target_os = "linux")]
+pub use way::Handle;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -26,6 +30,11 @@ use crate::error::{Context, Result};
 
 /// What the names of files begin with that are to replace another and were not renamed yet.
 pub const HALF_MADE: &str = ".new-";
+
+/// There are no folders that can be entered.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub enum Handle {}
 
 /// The calls on paths. All paths are absolute. [`Fs::canonical`] follows symbolic links; [`Fs::stat`] does
 /// on the way to the last component, which changes nothing; no other call follows any, wherever on the path it
@@ -41,8 +50,20 @@ pub trait Fs: fmt::Debug + Send + Sync {
         prefix: &str,
         mode: Mode,
     ) -> io::Result<(PathBuf, Arc<dyn File>)>;
+    /// Enters a folder, so that names in it can be used whatever becomes of the way to it. `None` where there
+    /// is no such call: see [`Folder`].
+    fn enter(&self, folder: &Path) -> io::Result<Option<Handle>> {
+        let _ = folder;
+        Ok(None)
+    }
     /// Makes one folder.
     fn create_dir(&self, path: &Path, mode: Mode) -> io::Result<()>;
+    /// Asks the filesystem to keep what will be made in one folder of `folder` away from what is in another.
+    /// It may not know how, and nothing depends on it but speed: where a file and those beside it share a
+    /// block of the inode table, a sync of it may write what changed of theirs.
+    fn keep_folders_apart(&self, folder: &Path) {
+        let _ = folder;
+    }
     /// Renames atomically, over whatever file has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Lets two names change places in one step: each leads to what the other led to. An error of kind
@@ -59,6 +80,11 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// What a path is, without following a link.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// Which file a path leads to, without following a link. Nothing else is asked for: Linux writes the times
+    /// of a file at each change once somebody has asked for them, and a sync of it takes longer then.
+    fn file_id(&self, path: &Path) -> io::Result<FileId> {
+        self.stat(path).map(|stat| stat.id())
+    }
     /// Makes the entries of a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Makes everything on the filesystem of `path` durable at once; `false` where that cannot be asked
@@ -179,11 +205,26 @@ pub struct Stat {
     pub changed_ns: i128,
 }
 
+/// By which a file is told from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    /// The filesystem.
+    pub device: u64,
+    /// The file on that filesystem.
+    pub inode: u64,
+}
+
 impl Stat {
+    /// Which file it is.
+    #[must_use]
+    pub fn id(&self) -> FileId {
+        FileId { device: self.device, inode: self.inode }
+    }
+
     /// Whether both show the same file, whatever was written to it.
     #[must_use]
     pub fn same_file(&self, other: &Self) -> bool {
-        self.device == other.device && self.inode == other.inode
+        self.id() == other.id()
     }
 
     /// Whether both show the same file, and nothing was written between them as far as times tell.

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::error::Result;
 use crate::head::Head;
 use crate::journal::Place;
-use crate::recovery::{anything_at, roll_forward};
+use crate::recovery::roll_forward;
 use crate::retention::retain;
 use crate::sync::{Arc, PoisonError};
 
@@ -54,7 +54,7 @@ impl Round {
     fn go(&mut self, core: &Core) -> Result<()> {
         let cursors = sync_cursors(core);
         let head = core.head()?;
-        if anything_at(core, Place::after(&*core.fs, &core.names, &head)?)?
+        if Place::after(&*core.fs, &core.names, &head)?.has_lines(&*core.fs, &core.names)?
             && let Some(mut locked) = core.lock.try_take()?
         {
             // Alive writers hold the lock until the head has moved: this one died.

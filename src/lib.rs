@@ -63,6 +63,7 @@ mod error;
 mod event;
 mod events;
 mod filter;
+mod folders;
 pub mod fs;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! `commit.lock`, and what only its holder may touch: the journal's end and `head`.
 
 use crate::error::{Context, Error, Result};
-use crate::fs::{self, File, Fs, Lock, Open, Stat};
+use crate::fs::{self, File, FileId, Fs, Lock, Open};
 use crate::head::{self, Head};
 use crate::journal::{Sizes, Writer};
 use crate::names::Names;
@@ -17,7 +17,7 @@ pub struct CommitLock {
     process_id: u32,
     how: Open,
     /// The lock's own file, as it was opened.
-    stat: Stat,
+    id: FileId,
     desk: Mutex<Desk>,
     /// The thread that reads several documents under the lock and must not commit meanwhile.
     reading: Mutex<Option<ThreadId>>,
@@ -49,11 +49,11 @@ impl CommitLock {
     pub fn new(fs: Arc<dyn Fs>, names: Names, sizes: Sizes, how: Open) -> Result<Self> {
         let path = names.commit_lock();
         let file = fs.open(&path, how).context("open", &path)?;
-        let stat = file.stat().context("look at", &path)?;
+        let id = file.stat().context("look at", &path)?.id();
         let process_id = fs.process_id();
         let journal = Writer::new(Arc::clone(&fs), names.clone(), sizes);
         let desk = Mutex::new(Desk { file: Some(file), head: None, journal, poisoned: None });
-        Ok(Self { fs, names, process_id, how, stat, desk, reading: Mutex::new(None) })
+        Ok(Self { fs, names, process_id, how, id, desk, reading: Mutex::new(None) })
     }
 
     /// Waits for the lock.
@@ -107,8 +107,8 @@ impl CommitLock {
     /// [`Error::Unusable`].
     pub fn check_home(&self) -> Result<()> {
         let path = self.names.commit_lock();
-        let now = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
-        if now.is_some_and(|now| now.same_file(&self.stat)) {
+        let now = fs::none_if_missing(self.fs.file_id(&path)).context("look at", &path)?;
+        if now == Some(self.id) {
             return Ok(());
         }
         Err(self.unusable(

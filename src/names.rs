@@ -43,6 +43,13 @@ pub(crate) fn document_path(key: &Key) -> PathBuf {
     path
 }
 
+/// The name of the document `key` in its folder.
+pub(crate) fn document_name(key: &Key) -> String {
+    let path = document_path(key);
+    // A key has a last segment, and its name is text.
+    path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned()
+}
+
 /// The key whose document lies at `relative` under the root. `None` where no key's does: it is hidden,
 /// no `*.json`, or a stray.
 #[cfg(any(test, fuzzing))]

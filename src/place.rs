@@ -4,13 +4,15 @@
 //! rename or exchange a document. No sync here: the journal has the bytes, and a checkpoint syncs the
 //! documents before `applied` moves.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::aside::{move_aside, set_aside};
 use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
-use crate::fs::{self, Kind, Stat};
+use crate::folders::{Folders, check_home, make_folders};
+use crate::fs::{self, Folder, Kind, Stat};
 use crate::key::Key;
 use crate::names;
 use crate::spool::{Reused, Spool, Way, mode};
@@ -19,6 +21,12 @@ use crate::spool::{Reused, Spool, Way, mode};
 #[derive(Debug)]
 pub struct Prepared {
     path: PathBuf,
+    /// Its folder.
+    folder: Folder,
+    /// Its name in the folder.
+    name: String,
+    /// The spool.
+    spool: Folder,
     /// `None` for a deletion.
     spooled: Option<Spooled>,
     /// The file that validation saw at `path`.
@@ -30,17 +38,17 @@ pub struct Prepared {
 /// The new bytes of a document.
 #[derive(Debug)]
 enum Spooled {
-    /// In a new file.
-    New(PathBuf),
+    /// In a new file, which has this name in the spool.
+    New(String),
     /// In a file that was written before, and that nobody else can open.
     Again(Reused),
 }
 
 impl Spooled {
-    fn path(&self) -> &Path {
+    fn name(&self) -> &str {
         match self {
-            Self::New(path) => path,
-            Self::Again(reused) => &reused.path,
+            Self::New(name) => name,
+            Self::Again(reused) => &reused.name,
         }
     }
 }
@@ -54,23 +62,37 @@ impl Prepared {
     /// What the disk says, and obstacles: a file where a folder must be, a folder or link where the
     /// document must be.
     pub fn new(
-        documents: &Documents,
+        folders: &mut Folders<'_>,
         spool: Option<&Spool>,
         key: &Key,
         bytes: Option<&[u8]>,
         seen: Option<&Stat>,
     ) -> Result<Self> {
-        let mut prepared = Self {
-            path: documents.names().document(key),
-            spooled: None,
-            seen: seen.copied(),
-            made: Vec::new(),
+        let documents = folders.documents();
+        let mut made = Vec::new();
+        let folder = match (seen, bytes) {
+            (Some(_), _) | (_, None) => folders.of(key)?,
+            (None, Some(_)) => None,
         };
+        let found = match folder {
+            Some(folder) => Ok(folder),
+            None => folders.make(key, &mut made),
+        };
+        let ready = found.and_then(|folder| Ok((folder, folders.spool()?)));
+        let (folder, aside) = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                remove_folders(documents, &made);
+                return Err(error);
+            }
+        };
+        let (path, name) = (documents.names().document(key), names::document_name(key));
+        let mut prepared =
+            Self { path, folder, name, spool: aside, spooled: None, seen: seen.copied(), made };
         if let Some(bytes) = bytes {
             let ready = prepared
-                .make_folders(documents, key)
-                .and_then(|()| prepared.check_target(documents, key))
-                .and_then(|()| prepared.spool(documents, spool, key, bytes));
+                .check_target(documents, key)
+                .and_then(|()| prepared.write(documents, spool, key, bytes));
             if let Err(error) = ready {
                 prepared.discard(documents);
                 return Err(error);
@@ -89,12 +111,12 @@ impl Prepared {
         spool: Option<&Spool>,
         key: &Key,
     ) -> Result<Option<Stat>> {
-        self.name_after_key(documents, spool, key)?;
+        self.name_after_key(spool, key)?;
         match (&self.spooled, spool) {
             (Some(spooled), Some(spool))
                 if self.seen.is_some() && spool.way() != Some(Way::Rename) =>
             {
-                match documents.fs().exchange(spooled.path(), &self.path) {
+                match self.spool.exchange(spooled.name(), &self.folder, &self.name) {
                     Ok(()) => return self.exchanged(documents, spool, key),
                     // It was removed by hand since it was validated.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -115,10 +137,8 @@ impl Prepared {
     /// Takes the place of what was prepared earlier for the same document in the same batch.
     #[must_use]
     pub fn instead_of(mut self, earlier: Self, documents: &Documents) -> Self {
-        if let Some(Spooled::New(path)) = &earlier.spooled {
-            // It would only lie in the spool until the next recovery.
-            let _ = documents.fs().remove_file(path);
-        }
+        // It would only lie in the spool until the next recovery.
+        earlier.remove_new(documents);
         // The folders that the earlier one made are needed still.
         self.made.splice(0..0, earlier.made);
         self
@@ -134,30 +154,28 @@ impl Prepared {
     /// Takes everything back that was prepared, as far as the disk lets us: what stays in the spool is
     /// used again or cleared by the next recovery, and an empty folder does no harm.
     pub fn discard(self, documents: &Documents) {
-        if let Some(Spooled::New(path)) = &self.spooled {
-            let _ = documents.fs().remove_file(path);
-        }
-        for folder in self.made.iter().rev() {
-            let _ = documents.fs().remove_dir(folder);
+        self.remove_new(documents);
+        remove_folders(documents, &self.made);
+    }
+
+    fn remove_new(&self, documents: &Documents) {
+        if let Some(Spooled::New(name)) = &self.spooled {
+            let _ = documents.fs().remove_file(&self.spool.path().join(name));
         }
     }
 
     /// A new file that is to change places gets the name under which what it displaces is looked for, should
     /// this process die before it looks itself.
-    fn name_after_key(
-        &mut self,
-        documents: &Documents,
-        spool: Option<&Spool>,
-        key: &Key,
-    ) -> Result<()> {
+    fn name_after_key(&mut self, spool: Option<&Spool>, key: &Key) -> Result<()> {
         let is_exchanged = spool.is_some_and(|spool| spool.way() != Some(Way::Rename));
-        if let Some(Spooled::New(path)) = &mut self.spooled
+        if let Some(Spooled::New(name)) = &mut self.spooled
             && is_exchanged
             && self.seen.is_some()
         {
-            let name = documents.names().displaced(key);
-            documents.fs().rename(path, &name).context("rename", path)?;
-            *path = name;
+            let new = names::displaced_name(key);
+            let renamed = self.spool.rename(name, &self.spool, &new);
+            renamed.context("rename", &self.spool.path().join(&*name))?;
+            *name = new;
         }
         Ok(())
     }
@@ -171,17 +189,17 @@ impl Prepared {
     ) -> Result<Option<Stat>> {
         let Some(spooled) = self.spooled.take() else { return Ok(None) };
         spool.set_way(Way::Exchange);
-        let aside = spooled.path().to_owned();
+        let aside = spooled.name().to_owned();
         let placed = match &spooled {
             Spooled::New(_) => None,
-            Spooled::Again(reused) => Some(reused.stat()?),
+            Spooled::Again(reused) => Some(reused.stat().context("look at", &self.path)?),
         };
         // Whoever waits to open it sees the document whole.
         drop(spooled);
-        let displaced = documents.fs().stat(&aside).context("look at", &aside)?;
+        let displaced = self.look_at(&aside)?;
         if displaced.kind != Kind::File {
             // Put there since it was validated. Whatever it is, it is not ours.
-            let back = documents.fs().exchange(&aside, &self.path);
+            let back = self.spool.exchange(&aside, &self.folder, &self.name);
             back.context("put back", &self.path)?;
             return Err(self.obstacle(key));
         }
@@ -191,14 +209,15 @@ impl Prepared {
 
     /// Moves a document that is deleted into the spool.
     fn displace(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
-        let (fs, aside) = (documents.fs(), documents.names().displaced(key));
-        let moved = fs::none_if_missing(fs.rename(&self.path, &aside));
+        let aside = names::displaced_name(key);
+        let moved = fs::none_if_missing(self.folder.rename(&self.name, &self.spool, &aside));
         if moved.context("remove", &self.path)?.is_none() {
             return Ok(());
         }
-        let displaced = fs.stat(&aside).context("look at", &aside)?;
+        let displaced = self.look_at(&aside)?;
         if displaced.kind != Kind::File {
-            fs.rename(&aside, &self.path).context("put back", &self.path)?;
+            let back = self.spool.rename(&aside, &self.folder, &self.name);
+            back.context("put back", &self.path)?;
             return Err(self.obstacle(key));
         }
         self.keep_or_shelve(documents, spool, key, &aside, &displaced)
@@ -211,16 +230,20 @@ impl Prepared {
         documents: &Documents,
         spool: &Spool,
         key: &Key,
-        aside: &Path,
+        aside: &str,
         displaced: &Stat,
     ) -> Result<()> {
         if self.seen.is_some_and(|seen| seen.same_content(displaced)) {
             spool.shelve(documents, key, displaced.len);
             return Ok(());
         }
-        let kept = move_aside(documents, key, aside)?;
+        let kept = move_aside(documents, key, &self.spool.path().join(aside))?;
         warn_of_edit(key, &kept);
         Ok(())
+    }
+
+    fn look_at(&self, aside: &str) -> Result<Stat> {
+        self.spool.stat(aside).context("look at", &self.spool.path().join(aside))
     }
 
     fn obstacle(&self, key: &Key) -> Error {
@@ -232,15 +255,14 @@ impl Prepared {
 
     /// Renames the spool file over the document, after a last look at what lies there.
     fn rename_over(&mut self, documents: &Documents, key: &Key) -> Result<()> {
-        let fs = documents.fs();
         self.keep_edits(documents, key)?;
         let Some(spooled) = &self.spooled else { return Ok(()) };
-        let spooled = spooled.path().to_owned();
-        match fs.rename(&spooled, &self.path) {
+        match self.spool.rename(spooled.name(), &self.folder, &self.name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Its folder was removed by hand since it was prepared.
-                self.make_folders(documents, key)?;
-                fs.rename(&spooled, &self.path)
+                make_folders(documents, key, &mut self.made)?;
+                let path = self.spool.path().join(spooled.name());
+                documents.fs().rename(&path, &self.path)
             }
             other => other,
         }
@@ -257,7 +279,8 @@ impl Prepared {
 
     /// Keeps aside what somebody edited since it was validated.
     fn keep_edits(&mut self, documents: &Documents, key: &Key) -> Result<()> {
-        let look = || fs::stat_if_there(documents.fs(), &self.path).context("look at", &self.path);
+        let look =
+            || fs::none_if_missing(self.folder.stat(&self.name)).context("look at", &self.path);
         while let Some(now) = look()?
             && self.seen.is_none_or(|seen| !seen.same_content(&now))
             && now.kind == Kind::File
@@ -271,45 +294,19 @@ impl Prepared {
         Ok(())
     }
 
-    fn make_folders(&mut self, documents: &Documents, key: &Key) -> Result<()> {
-        let fs = documents.fs();
-        for folder in documents.folders(key) {
-            // Each level is looked at: none may be a link that leads elsewhere.
-            match fs::stat_if_there(fs, &folder).context("look at", &folder)? {
-                Some(stat) if stat.kind == Kind::Dir && documents.is_at_home(&stat) => {}
-                Some(stat) if stat.kind == Kind::Dir => {
-                    return Err(Error::Invalid(format!(
-                        "cannot put `{key}` in place: {} is another filesystem than the store's; \
-                         choose another key, or keep the store there",
-                        folder.display()
-                    )));
-                }
-                Some(_) => {
-                    return Err(Error::Invalid(format!(
-                        "cannot put `{key}` in place: {} must be a folder and is a file or a link; \
-                         move it away, or choose another key",
-                        folder.display()
-                    )));
-                }
-                None => {
-                    fs.create_dir(&folder, mode(key)).context("make the folder", &folder)?;
-                    self.made.push(folder);
-                }
-            }
+    /// Refuses what is no file, or is elsewhere. What validation saw is one.
+    fn check_target(&self, documents: &Documents, key: &Key) -> Result<()> {
+        if let Some(seen) = &self.seen {
+            return check_home(documents, key, &self.path, seen);
+        }
+        let there = fs::none_if_missing(self.folder.stat(&self.name));
+        if there.context("look at", &self.path)?.is_some_and(|stat| stat.kind != Kind::File) {
+            return Err(self.obstacle(key));
         }
         Ok(())
     }
 
-    fn check_target(&self, documents: &Documents, key: &Key) -> Result<()> {
-        let there = fs::stat_if_there(documents.fs(), &self.path).context("look at", &self.path)?;
-        if there.is_some_and(|stat| stat.kind != Kind::File) {
-            Err(self.obstacle(key))
-        } else {
-            Ok(())
-        }
-    }
-
-    fn spool(
+    fn write(
         &mut self,
         documents: &Documents,
         spool: Option<&Spool>,
@@ -317,18 +314,17 @@ impl Prepared {
         bytes: &[u8],
     ) -> Result<()> {
         if let Some((spool, seen)) = spool.zip(self.seen)
-            && let Some(reused) = spool.write(documents, key, &seen, bytes)?
+            && let Some(reused) = spool.write(documents, &self.spool, key, &seen, bytes)?
         {
             self.spooled = Some(Spooled::Again(reused));
             return Ok(());
         }
-        let folder = documents.names().spool();
+        let folder = self.spool.path();
         let prefix = names::spool_prefix(key);
-        let (path, file) = documents
-            .fs()
-            .create_temp(&folder, &prefix, mode(key))
-            .context("make a file in", &folder)?;
-        self.spooled = Some(Spooled::New(path.clone()));
+        let made = documents.fs().create_temp(folder, &prefix, mode(key));
+        let (path, file) = made.context("make a file in", folder)?;
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        self.spooled = Some(Spooled::New(name.to_owned()));
         fs::write_all(&*file, bytes, 0).context("write", &path)?;
         // A replaced document keeps the mode it had.
         if let Some(seen) = self.seen
@@ -337,6 +333,13 @@ impl Prepared {
             file.set_mode(seen.mode).context("set the mode of", &path)?;
         }
         Ok(())
+    }
+}
+
+/// As far as the disk lets us: an empty folder does no harm.
+fn remove_folders(documents: &Documents, made: &[PathBuf]) {
+    for folder in made.iter().rev() {
+        let _ = documents.fs().remove_dir(folder);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The queue of transactions: many callers, one leader, one sync a batch.
 //!
 //! Whoever finds nobody leading takes what waits, commits it, and tells each caller. The rest wait for
-//! their results; whoever of them wakes first leads the next batch.
+//! their results; the first of those who were not in the batch leads the next.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{self, AssertUnwindSafe};
@@ -9,7 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::revision::Revision;
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::transaction::Transaction;
 
 /// The most transactions that share a sync.
@@ -47,71 +47,118 @@ impl Commit {
 
 /// Transactions that wait for a leader, and results that wait for their callers.
 #[derive(Debug, Default)]
-pub struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
-}
+pub struct Queue(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<(u64, Transaction)>,
+    waiting: VecDeque<(Ticket, Transaction)>,
     done: HashMap<u64, Result<Commit>>,
-    leading: bool,
-    next_ticket: u64,
+    leader: Leader,
+    next_number: u64,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Leader {
+    /// The queue is empty.
+    #[default]
+    None,
+    /// Whoever has the ticket of this number, the first in the queue, is to lead.
+    Next(u64),
+    /// Somebody leads.
+    Somebody,
+}
+
+/// The place of a transaction in the queue.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    number: u64,
+    /// Of its own, so that nobody is woken for another's sake.
+    told: Arc<Condvar>,
 }
 
 impl Queue {
-    /// Queues transactions behind each other, with nobody's in between; a ticket for each.
-    pub fn push(&self, transactions: Vec<Transaction>) -> Vec<u64> {
+    /// Queues transactions behind each other, with nobody's in between; a ticket for each. Each ticket is to
+    /// be waited for, in their order.
+    pub fn push(&self, transactions: Vec<Transaction>) -> Vec<Ticket> {
         let mut state = self.lock();
-        let first = state.next_ticket;
-        state.next_ticket += transactions.len() as u64;
-        let tickets = first..state.next_ticket;
-        state.waiting.extend(tickets.clone().zip(transactions));
-        tickets.collect()
+        let first = state.next_number;
+        state.next_number += transactions.len() as u64;
+        let new = |number| Ticket { number, told: Arc::default() };
+        let tickets: Vec<Ticket> = (first..state.next_number).map(new).collect();
+        state.waiting.extend(tickets.iter().cloned().zip(transactions));
+        if state.leader == Leader::None {
+            // The one who is to lead is the caller.
+            state.choose_leader();
+        }
+        tickets
     }
 
-    /// Waits for the result of a ticket, leading batches as long as nobody else does: `lead` commits
-    /// some transactions, and has one result for each, in order.
+    /// Waits for the result of a ticket, and leads batches where it is the turn of its holder: `lead`
+    /// commits some transactions, and has one result for each, in order.
     ///
     /// # Errors
     /// The result.
     pub fn wait(
         &self,
-        ticket: u64,
+        ticket: &Ticket,
         mut lead: impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
     ) -> Result<Commit> {
         let mut state = self.lock();
         loop {
-            if let Some(result) = state.done.remove(&ticket) {
+            if let Some(result) = state.done.remove(&ticket.number) {
                 return result;
             }
-            if state.leading {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if state.leader != Leader::Next(ticket.number) {
+                state = ticket.told.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            state.leading = true;
-            let (tickets, transactions): (Vec<u64>, Vec<Transaction>) =
-                take_batch(&mut state.waiting).into_iter().unzip();
+            state.leader = Leader::Somebody;
+            let batch = take_batch(&mut state.waiting);
             drop(state);
-            let results = panic::catch_unwind(AssertUnwindSafe(|| lead(transactions)));
-            state = self.lock();
-            state.leading = false;
-            self.changed.notify_all();
-            match results {
-                Ok(results) => state.done.extend(tickets.into_iter().zip(results)),
-                Err(panicked) => {
-                    let others = tickets.into_iter().filter(|other| *other != ticket);
-                    state.done.extend(others.map(|other| (other, Err(lost()))));
-                    drop(state);
-                    panic::resume_unwind(panicked);
-                }
-            }
+            state = self.lead(batch, &mut lead);
         }
     }
 
+    /// Leads the batch at whose head the caller stands.
+    fn lead(
+        &self,
+        batch: Vec<(Ticket, Transaction)>,
+        lead: &mut impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
+    ) -> MutexGuard<'_, State> {
+        let (tickets, transactions): (Vec<Ticket>, Vec<Transaction>) = batch.into_iter().unzip();
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| lead(transactions)));
+        let (results, panicked) = match outcome {
+            Ok(results) => (results, None),
+            Err(panicked) => (tickets.iter().map(|_| Err(lost())).collect(), Some(panicked)),
+        };
+        let mut state = self.lock();
+        // The next batch need not wait until everybody in this one is awake.
+        let next = state.choose_leader();
+        state.done.extend(tickets.iter().map(|ticket| ticket.number).zip(results));
+        if let (Some(_), Some(own)) = (&panicked, tickets.first()) {
+            state.done.remove(&own.number);
+        }
+        drop(state);
+        for ticket in next.iter().chain(tickets.iter().skip(1)) {
+            ticket.told.notify_one();
+        }
+        if let Some(panicked) = panicked {
+            panic::resume_unwind(panicked);
+        }
+        self.lock()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whoever is first in the queue is to lead next, and to be told so.
+    fn choose_leader(&mut self) -> Option<Ticket> {
+        let next = self.waiting.front().map(|(ticket, _)| ticket.clone());
+        self.leader = next.as_ref().map_or(Leader::None, |ticket| Leader::Next(ticket.number));
+        next
     }
 }
 
@@ -120,7 +167,7 @@ fn lost() -> Error {
     Error::InDoubt { seq: 0, cause: "docbox panicked while committing".into() }
 }
 
-fn take_batch(waiting: &mut VecDeque<(u64, Transaction)>) -> Vec<(u64, Transaction)> {
+fn take_batch(waiting: &mut VecDeque<(Ticket, Transaction)>) -> Vec<(Ticket, Transaction)> {
     let mut bytes = 0;
     let mut count = 0;
     for (_, transaction) in waiting.iter().take(BATCH_TRANSACTIONS) {

@@ -5,7 +5,7 @@ use crate::error::{Context, Result};
 use crate::fs::{self, Lock, Open};
 use crate::head::{Applied, Head};
 use crate::journal::{Place, scan};
-use crate::recovery::{anything_at, is_cache_intact, start_of_redo};
+use crate::recovery::{is_cache_intact, start_of_redo};
 use crate::redo::{Redo, Unapplied};
 use crate::tail::{check_end, claims};
 
@@ -34,7 +34,7 @@ pub fn unapplied(core: &Core) -> Result<Option<Unapplied>> {
 
 fn needs_redo(core: &Core, head: Option<&Head>, applied: Option<&Applied>) -> Result<bool> {
     let Some(head) = head else { return Ok(true) };
-    let behind = anything_at(core, Place::after(&*core.fs, &core.names, head)?)?;
+    let behind = Place::after(&*core.fs, &core.names, head)?.has_lines(&*core.fs, &core.names)?;
     let lost =
         !is_cache_intact(core, head)? && applied.is_none_or(|applied| applied.seq < head.seq);
     Ok(behind || lost)

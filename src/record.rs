@@ -133,7 +133,7 @@ impl Record<'_> {
 /// # Errors
 /// The first thing that is wrong, in words.
 pub fn decode(line: &[u8]) -> Result<Record<'_>, String> {
-    if line.iter().all(|byte| is_blank(*byte)) {
+    if is_fill(line) {
         return Err("nothing stands there".into());
     }
     if crc::check(line).is_none() {
@@ -153,6 +153,14 @@ pub fn decode(line: &[u8]) -> Result<Record<'_>, String> {
 #[must_use]
 pub fn is_blank(byte: u8) -> bool {
     byte == b'\n' || byte == 0
+}
+
+/// Whether nothing but fill stands in these bytes.
+#[must_use]
+pub fn is_fill(bytes: &[u8]) -> bool {
+    // Without a way out in the middle of a block many bytes are looked at in one step.
+    let is_blank_block = |block: &[u8]| block.iter().fold(true, |all, byte| all & is_blank(*byte));
+    bytes.chunks(256).all(is_blank_block)
 }
 
 /// A field that may be absent; `null` is a value and not the same.

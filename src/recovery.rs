@@ -12,15 +12,12 @@ use crate::head::{Applied, Head};
 use crate::journal::{Expected, Line, Place, Scan, Segments, read_line, scan};
 use crate::leftovers;
 use crate::lock::Locked;
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::redo::{Redo, Same};
 use crate::register::{Register, RegisterWriter};
 use crate::removal::remove_what_came_back;
 use crate::sync::PoisonError;
 use crate::tail::{claims, clear_torn_tail};
-
-/// How much is looked at to see that nothing stands behind the head.
-const PEEK_BYTES: usize = 4096;
 
 /// Joins those who have the store open; whoever finds nobody there recovers first.
 ///
@@ -313,7 +310,16 @@ fn write_again(core: &Core, locked: &mut Locked<'_>, from: Place, end: Place) ->
 /// # Errors
 /// [`Error::Blocked`] when a durable commit cannot be put in place, [`Error::Corrupt`].
 pub fn roll_forward(core: &Core, locked: &mut Locked<'_>) -> Result<Head> {
-    let mut head = locked.head()?;
+    find_end(core, locked).map(|(head, _)| head)
+}
+
+/// The head, and the place behind it, once nothing stands there: what a dead writer left is finished as
+/// [`roll_forward`] does it.
+///
+/// # Errors
+/// As [`roll_forward`].
+pub fn find_end(core: &Core, locked: &mut Locked<'_>) -> Result<(Head, Place)> {
+    let head = locked.head()?;
     if head.identity != core.identity {
         return Err(Error::Corrupt {
             path: core.names.head(),
@@ -324,9 +330,16 @@ pub fn roll_forward(core: &Core, locked: &mut Locked<'_>) -> Result<Head> {
         });
     }
     let place = Place::after(&*core.fs, &core.names, &head)?;
-    if !anything_at(core, place)? {
-        return Ok(head);
+    if !locked.journal().has_lines_at(place)? {
+        return Ok((head, place));
     }
+    let head = finish(core, locked, head, place)?;
+    let place = Place::after(&*core.fs, &core.names, &head)?;
+    Ok((head, place))
+}
+
+/// Makes durable and puts in place what stands behind the head, and moves it. The new head.
+fn finish(core: &Core, locked: &mut Locked<'_>, head: Head, place: Place) -> Result<Head> {
     let mut redo = Redo::default();
     let expected = Expected { seq: head.seq + 1, prev: Some(head.crc) };
     let found = scan(&*core.fs, &core.names, place, expected, &mut |record, line: Line| {
@@ -342,7 +355,7 @@ pub fn roll_forward(core: &Core, locked: &mut Locked<'_>) -> Result<Head> {
         to = last.seq,
         "rolled forward what a writer left behind the head"
     );
-    head = Head {
+    let head = Head {
         seq: last.seq,
         segment: last.place.segment,
         last: last.place.offset,
@@ -355,17 +368,4 @@ pub fn roll_forward(core: &Core, locked: &mut Locked<'_>) -> Result<Head> {
     locked.write_head(&head)?;
     core.bell.ring();
     Ok(head)
-}
-
-/// Whether anything but fill stands at a place. A kill cuts a write from its beginning on, so the first
-/// bytes tell; after a power cut the whole rest is read (see `redo_all`).
-pub fn anything_at(core: &Core, place: Place) -> Result<bool> {
-    let path = core.names.segment(place.segment);
-    let Some(file) = fs::none_if_missing(core.fs.open(&path, Open::Read)).context("open", &path)?
-    else {
-        return Ok(false);
-    };
-    let mut bytes = [0; PEEK_BYTES];
-    let filled = fs::read_full(&*file, &mut bytes, place.offset).context("read", &path)?;
-    Ok(!bytes[..filled].iter().all(|byte| record::is_blank(*byte)))
 }

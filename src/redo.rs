@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::aside::{move_aside, set_aside};
 use crate::documents::{Documents, Found};
 use crate::error::{Context, Error, Result};
+use crate::folders::Folders;
 use crate::fs::{self, Open};
 use crate::head::Head;
 use crate::json::Json;
@@ -147,7 +148,7 @@ impl Versions {
             self.keep(documents, key, found)?;
         }
         let seen = found.as_ref().map(|found| &found.stat);
-        let mut prepared = Prepared::new(documents, None, key, wanted, seen)?;
+        let mut prepared = Prepared::new(&mut Folders::new(documents), None, key, wanted, seen)?;
         let put = prepared.put(documents, None, key);
         prepared.discard_after(documents, put.is_ok());
         put.map(drop)

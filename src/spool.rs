@@ -11,14 +11,14 @@
 //!   document. So its name in the spool is made of the key.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::documents::Documents;
 use crate::error::{Context, Result};
-use crate::fs::{self, File, Kind, Mode, Open, Stat};
+use crate::fs::{self, File, Folder, Kind, Mode, Open, Stat};
 use crate::key::Key;
 use crate::names;
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -54,10 +54,10 @@ pub struct Spool {
 /// The files in the spool that this process has the sole use of: to open one once more would be to wait for
 /// oneself.
 #[derive(Debug, Default)]
-struct Used(Mutex<HashSet<PathBuf>>);
+struct Used(Mutex<HashSet<String>>);
 
 impl Used {
-    fn files(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+    fn files(&self) -> MutexGuard<'_, HashSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -66,14 +66,14 @@ impl Used {
 #[derive(Debug)]
 pub struct Reused {
     /// Its name in the spool.
-    pub path: PathBuf,
+    pub name: String,
     file: Arc<dyn File>,
     used: Arc<Used>,
 }
 
 impl Drop for Reused {
     fn drop(&mut self) {
-        self.used.files().remove(&self.path);
+        self.used.files().remove(&self.name);
     }
 }
 
@@ -82,8 +82,8 @@ impl Reused {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn stat(&self) -> Result<Stat> {
-        self.file.stat().context("look at", &self.path)
+    pub fn stat(&self) -> io::Result<Stat> {
+        self.file.stat()
     }
 }
 
@@ -138,7 +138,7 @@ impl Spool {
             fs.remove_file(&other).context("remove", &other)?;
             match tried {
                 Ok(()) => Ok(Way::Exchange),
-                Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(Way::Rename),
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Way::Rename),
                 Err(error) => Err(error).context("try the exchange in", &folder),
             }
         });
@@ -161,15 +161,19 @@ impl Spool {
     pub fn write(
         &self,
         documents: &Documents,
+        folder: &Folder,
         key: &Key,
         seen: &Stat,
         bytes: &[u8],
     ) -> Result<Option<Reused>> {
-        let path = documents.names().displaced(key);
-        if self.way() == Some(Way::Rename) || !self.may_use(&path) {
+        let name = names::displaced_name(key);
+        if self.way() == Some(Way::Rename) || !self.may_use(&name) {
             return Ok(None);
         }
-        let Some((file, is_new)) = self.open(documents, key, &path) else { return Ok(None) };
+        let Some((file, is_new)) = self.open(documents, folder, key, &name) else {
+            return Ok(None);
+        };
+        let path = folder.path().join(&name);
         if !is_new && !self.is_free(&*file).context("lease", &path)? {
             return Ok(None);
         }
@@ -186,14 +190,14 @@ impl Spool {
         if found.mode != seen.mode {
             file.set_mode(seen.mode).context("set the mode of", &path)?;
         }
-        self.used.files().insert(path.clone());
-        Ok(Some(Reused { path, file, used: Arc::clone(&self.used) }))
+        self.used.files().insert(name.clone());
+        Ok(Some(Reused { name, file, used: Arc::clone(&self.used) }))
     }
 
     /// Whether this process does not use it yet, and not too many.
-    fn may_use(&self, path: &Path) -> bool {
+    fn may_use(&self, name: &str) -> bool {
         let used = self.used.files();
-        used.len() < LEASES && !used.contains(path)
+        used.len() < LEASES && !used.contains(name)
     }
 
     /// The file that this document displaced last, one that lies there long enough, or a new one, which
@@ -201,32 +205,32 @@ impl Spool {
     fn open(
         &self,
         documents: &Documents,
+        folder: &Folder,
         key: &Key,
-        path: &Path,
+        name: &str,
     ) -> Option<(Arc<dyn File>, IsNew)> {
-        let fs = documents.fs();
-        let again = || fs::none_if_missing(fs.open(path, Open::Write)).ok();
+        let again = || fs::none_if_missing(folder.open(name, Open::Write)).ok();
         if let Some(file) = again()? {
             // It waits no more: it must serve nobody else.
-            self.shelf().remove(&names::displaced_name(key));
+            self.shelf().remove(name);
             return Some((file, false));
         }
         loop {
             let old = self.shelf().take_older(documents, self.age, &self.used).ok()?;
             let Some(old) = old else { break };
-            if fs::none_if_missing(fs.rename(&old, path)).ok()?.is_some()
+            if fs::none_if_missing(folder.rename(&old, folder, name)).ok()?.is_some()
                 && let Some(file) = again()?
             {
                 return Some((file, false));
             }
         }
-        Some((fs.open(path, Open::CreateNew(mode(key))).ok()?, true))
+        Some((folder.open(name, Open::CreateNew(mode(key))).ok()?, true))
     }
 
     /// Whether nobody else has it open; then nobody can, until it is closed.
-    fn is_free(&self, file: &dyn File) -> std::io::Result<bool> {
+    fn is_free(&self, file: &dyn File) -> io::Result<bool> {
         match file.try_lease() {
-            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.set_way(Way::Rename);
                 Ok(false)
             }
@@ -296,7 +300,7 @@ impl Shelf {
         documents: &Documents,
         age: Duration,
         used: &Used,
-    ) -> Result<Option<PathBuf>> {
+    ) -> Result<Option<String>> {
         if !self.is_listed {
             self.list(documents, used)?;
             self.trim(documents);
@@ -306,7 +310,7 @@ impl Shelf {
             return Ok(None);
         }
         self.remove(&name);
-        Ok(Some(documents.names().spool().join(name)))
+        Ok(Some(name))
     }
 
     /// Takes in what lies there, whoever left it. How long it has been there, its last change tells: to be
@@ -318,10 +322,10 @@ impl Shelf {
         for entry in fs.read_dir(&folder).context("list", &folder)? {
             let name = entry.name.to_str().filter(|name| names::is_displaced_name(name));
             if let Some(name) = name.filter(|_| entry.kind == Kind::File) {
-                let path = folder.join(name);
-                if used.files().contains(&path) {
+                if used.files().contains(name) {
                     continue;
                 }
+                let path = folder.join(name);
                 let stat = fs::stat_if_there(fs, &path).context("look at", &path)?;
                 found.extend(stat.map(|stat| (stat.changed_ns, name.to_owned(), stat.len)));
             }

@@ -9,7 +9,7 @@ use crate::error::{Context as _, Error, Result};
 use crate::journal::Place;
 use crate::json::Json;
 use crate::key::Key;
-use crate::recovery::{anything_at, roll_forward};
+use crate::recovery::roll_forward;
 use crate::transaction::Content;
 
 /// How often a look is taken without the lock.
@@ -106,7 +106,7 @@ pub fn read<R>(core: &Core, mut look: impl FnMut(&View<'_>) -> Result<R>) -> Res
 /// The head, when nothing stands behind it: nobody is putting documents in place.
 fn quiet(core: &Core) -> Result<Option<u64>> {
     let head = core.head()?;
-    let busy = anything_at(core, Place::after(&*core.fs, &core.names, &head)?)?;
+    let busy = Place::after(&*core.fs, &core.names, &head)?.has_lines(&*core.fs, &core.names)?;
     Ok((!busy).then_some(head.seq))
 }
 

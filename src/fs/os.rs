@@ -13,6 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::UNIX_EPOCH;
 
+#[cfg(target_os = "linux")]
+use super::{FileId, Handle};
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
+
 #[cfg(not(unix))]
 use super::plain as way;
 #[cfg(unix)]
@@ -34,13 +39,7 @@ pub fn open_given(path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
 
 impl Fs for OsFs {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
-        let file = OsFile { file: open(path, how)?, locked_by: AtomicU32::new(0) };
-        let is_private =
-            matches!(how, Open::CreateNew(Mode::Private) | Open::Create(Mode::Private));
-        if is_private && cfg!(unix) && file.stat()?.mode & 0o777 != 0o600 {
-            file.set_mode(0o600)?;
-        }
-        Ok(Arc::new(file))
+        opened(open(path, how)?, how)
     }
 
     fn create_temp(
@@ -58,8 +57,18 @@ impl Fs for OsFs {
         Ok((path, file))
     }
 
+    #[cfg(target_os = "linux")]
+    fn enter(&self, folder: &Path) -> io::Result<Option<Handle>> {
+        Handle::enter(folder).map(Some)
+    }
+
     fn create_dir(&self, path: &Path, mode: Mode) -> io::Result<()> {
         way::create_dir(path, mode == Mode::Private)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn keep_folders_apart(&self, folder: &Path) {
+        let _ = way::keep_folders_apart(folder);
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -85,6 +94,20 @@ impl Fs for OsFs {
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         fs::symlink_metadata(path).map(|metadata| stat(&metadata))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn file_id(&self, path: &Path) -> io::Result<FileId> {
+        use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+        match statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO) {
+            // An older kernel, or a sandbox that does not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => self.stat(path).map(|stat| stat.id()),
+            found => {
+                let found = found?;
+                let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+                Ok(FileId { device, inode: found.stx_ino })
+            }
+        }
     }
 
     #[cfg(unix)]
@@ -136,6 +159,23 @@ impl Fs for OsFs {
     }
 }
 
+/// A file that was opened, or made.
+fn opened(file: fs::File, how: Open) -> io::Result<Arc<dyn File>> {
+    let file = OsFile { file, locked_by: AtomicU32::new(0) };
+    let is_private = matches!(how, Open::CreateNew(Mode::Private) | Open::Create(Mode::Private));
+    if is_private && cfg!(unix) && file.stat()?.mode & 0o777 != 0o600 {
+        file.set_mode(0o600)?;
+    }
+    Ok(Arc::new(file))
+}
+
+/// Opens a file in a folder.
+#[cfg(target_os = "linux")]
+pub(super) fn open_in(folder: &Handle, name: &str, how: Open) -> io::Result<Arc<dyn File>> {
+    let (flags, bits) = flags(how);
+    opened(folder.open(name, flags, bits)?, how)
+}
+
 #[derive(Debug)]
 struct OsFile {
     file: fs::File,
@@ -148,7 +188,8 @@ impl Drop for OsFile {
         // A child that is just being started shares the descriptor until it runs its program, and the
         // lock with it: closing alone would give it back only then. A forked child, though, must not
         // give back what its parent holds. (Nothing is lost if this fails.)
-        if self.locked_by.load(Ordering::Acquire) == std::process::id() {
+        let locked_by = self.locked_by.load(Ordering::Acquire);
+        if locked_by != 0 && locked_by == std::process::id() {
             let _ = fs2::FileExt::unlock(&self.file);
         }
     }
@@ -264,6 +305,28 @@ fn stat(metadata: &fs::Metadata) -> Stat {
     }
 }
 
+/// The same from what the system itself says.
+#[cfg(target_os = "linux")]
+pub(super) fn stat_of(found: &rustix::fs::Stat) -> Stat {
+    use rustix::fs::FileType;
+    let kind = match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        _ => Kind::Other,
+    };
+    let ns = |s: i128, ns: i128| s * 1_000_000_000 + ns;
+    Stat {
+        kind,
+        len: u64::try_from(found.st_size).unwrap_or(0),
+        mode: found.st_mode & 0o7777,
+        device: found.st_dev,
+        inode: found.st_ino,
+        links: found.st_nlink,
+        modified_ns: ns(found.st_mtime.into(), found.st_mtime_nsec.into()),
+        changed_ns: ns(found.st_ctime.into(), found.st_ctime_nsec.into()),
+    }
+}
+
 #[cfg(not(unix))]
 fn stat(metadata: &fs::Metadata) -> Stat {
     Stat {
@@ -288,6 +351,12 @@ fn modified_ns(metadata: &fs::Metadata) -> i128 {
 
 #[cfg(unix)]
 fn open(path: &Path, how: Open) -> io::Result<fs::File> {
+    let (flags, bits) = flags(how);
+    way::open(path, flags, bits)
+}
+
+#[cfg(unix)]
+fn flags(how: Open) -> (rustix::fs::OFlags, u32) {
     use rustix::fs::OFlags;
     let (flags, mode) = match how {
         Open::Read => (OFlags::RDONLY, None),
@@ -300,7 +369,7 @@ fn open(path: &Path, how: Open) -> io::Result<fs::File> {
         Some(Mode::Private) => 0o600,
         Some(Mode::Shared) => 0o666,
     };
-    way::open(path, flags, bits)
+    (flags, bits)
 }
 
 #[cfg(not(unix))]

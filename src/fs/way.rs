@@ -17,8 +17,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat,
 };
+#[cfg(target_os = "linux")]
+use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::{Errno, retry_on_intr};
 
+#[cfg(target_os = "linux")]
+use super::Stat;
 use super::{Entry, Kind};
 
 /// How to open a folder only to go on from it, which takes no right to read it.
@@ -26,6 +30,8 @@ use super::{Entry, Kind};
 const ENTER: OFlags = OFlags::PATH.union(FOLDER);
 #[cfg(not(target_os = "linux"))]
 const ENTER: OFlags = FOLDER;
+#[cfg(target_os = "linux")]
+const EXCHANGE: RenameFlags = RenameFlags::EXCHANGE;
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// NONBLOCK and NOCTTY: a pipe or a terminal in the place of a file must not hold us up.
 const FILE: OFlags =
@@ -35,7 +41,12 @@ const FILE: OFlags =
 pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<fs::File> {
     let mode = Mode::from_raw_mode(mode);
     let opened = patiently(|| retry_on_intr(|| open_at(path, how | FILE, mode)));
-    let file = fs::File::from(opened.map_err(said)?);
+    regular(opened.map_err(said)?)
+}
+
+/// Refuses what is no regular file.
+fn regular(opened: OwnedFd) -> io::Result<fs::File> {
+    let file = fs::File::from(opened);
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -61,6 +72,44 @@ fn patiently(open: impl Fn() -> rustix::io::Result<OwnedFd>) -> rustix::io::Resu
             }
             other => return other,
         }
+    }
+}
+
+/// A folder that was reached without following a link. Names in it are used from here on, wherever it is
+/// moved meanwhile.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct Handle(OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Handle {
+    /// Enters a folder, which takes no right to read it.
+    pub(super) fn enter(path: &Path) -> io::Result<Self> {
+        let entered = retry_on_intr(|| open_at(path, ENTER, Mode::empty()));
+        entered.map(Self).map_err(said)
+    }
+
+    /// What a name leads to; a link is not followed.
+    pub(super) fn stat(&self, name: &str) -> io::Result<Stat> {
+        Ok(super::os::stat_of(&statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
+    /// Opens a regular file.
+    pub(super) fn open(&self, name: &str, how: OFlags, mode: u32) -> io::Result<fs::File> {
+        let mode = Mode::from_raw_mode(mode);
+        // One name, and no link: there is no way that leads elsewhere.
+        let open = || retry_on_intr(|| openat(&self.0, name, how | FILE, mode));
+        regular(patiently(open).map_err(said)?)
+    }
+
+    /// Renames over whatever file has the new name.
+    pub(super) fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        Ok(renameat(&self.0, name, &to.0, new)?)
+    }
+
+    /// Lets two names change places.
+    pub(super) fn exchange(&self, name: &str, other: &Self, its: &str) -> io::Result<()> {
+        exchanged(renameat_with(&self.0, name, &other.0, its, EXCHANGE))
     }
 }
 
@@ -115,6 +164,15 @@ pub fn create_dir(path: &Path, is_private: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Marks a folder as the top of a hierarchy (`chattr +T`): ext4 puts the folders in it into block groups of
+/// their own, and what is made in them too.
+#[cfg(target_os = "linux")]
+pub fn keep_folders_apart(path: &Path) -> io::Result<()> {
+    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+    let folder = open_folder(path)?;
+    Ok(ioctl_setflags(&folder, ioctl_getflags(&folder)? | IFlags::TOPDIR)?)
+}
+
 /// Renames over whatever file has the new name.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let (from, to) = (Spot::of(from)?, Spot::of(to)?);
@@ -124,10 +182,14 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// Lets two names change places.
 #[cfg(target_os = "linux")]
 pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    use rustix::fs::{RenameFlags, renameat_with};
     let (one, other) = (Spot::of(one)?, Spot::of(other)?);
-    let how = RenameFlags::EXCHANGE;
-    match renameat_with(&one.folder, one.name, &other.folder, other.name, how) {
+    exchanged(renameat_with(&one.folder, one.name, &other.folder, other.name, EXCHANGE))
+}
+
+/// What became of an exchange; an error of kind `Unsupported` where there is none.
+#[cfg(target_os = "linux")]
+fn exchanged(result: rustix::io::Result<()>) -> io::Result<()> {
+    match result {
         Err(error @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => {
             Err(io::Error::new(io::ErrorKind::Unsupported, io::Error::from(error)))
         }

@@ -189,7 +189,7 @@ pub(super) fn line_at(bytes: &[u8]) -> &[u8] {
 }
 
 fn judge(rest: &[u8], seq: u64, what: String) -> Stop {
-    if rest.iter().all(|byte| record::is_blank(*byte)) {
+    if record::is_fill(rest) {
         return Stop::Blank;
     }
     // A batch is written only after the one before it was synced: a later line of a later batch proves

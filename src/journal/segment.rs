@@ -1,9 +1,15 @@
 //! Segments: the files of the journal, and places in them.
 
+use std::io;
+
 use crate::error::{Context, Result};
-use crate::fs::{self, Fs};
+use crate::fs::{self, File, Fs, Open};
 use crate::head::Head;
 use crate::names::{self, Names};
+use crate::record;
+
+/// So much is read to see whether anything but fill stands at a place.
+const PEEK_BYTES: usize = 4096;
 
 /// A byte of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +30,35 @@ impl Place {
     pub fn after(fs: &dyn Fs, names: &Names, head: &Head) -> Result<Self> {
         let next = head.seq + 1;
         let path = names.segment(next);
-        let begun = fs::stat_if_there(fs, &path).context("look for", &path)?.is_some();
+        let begun = fs::none_if_missing(fs.file_id(&path)).context("look for", &path)?.is_some();
         Ok(if begun {
             Self { segment: next, offset: 0 }
         } else {
             Self { segment: head.segment, offset: head.offset }
         })
     }
+
+    /// Whether anything but fill stands here. A kill cuts a write from its beginning on, so the first bytes
+    /// tell; after a power cut all that follows must be read.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn has_lines(self, fs: &dyn Fs, names: &Names) -> Result<bool> {
+        let path = names.segment(self.segment);
+        let opened = fs::none_if_missing(fs.open(&path, Open::Read)).context("open", &path)?;
+        let Some(file) = opened else { return Ok(false) };
+        has_lines_at(&*file, self.offset).context("read", &path)
+    }
+}
+
+/// Whether anything but fill stands at an offset of a segment, as far as the first bytes tell.
+///
+/// # Errors
+/// What the disk says.
+pub fn has_lines_at(file: &dyn File, offset: u64) -> io::Result<bool> {
+    let mut bytes = [0; PEEK_BYTES];
+    let filled = fs::read_full(file, &mut bytes, offset)?;
+    Ok(!record::is_fill(&bytes[..filled]))
 }
 
 /// The names of all segments, in order.

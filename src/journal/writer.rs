@@ -6,9 +6,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::segment::Place;
+use super::segment::{Place, has_lines_at};
 use crate::error::{Context, Error, Result};
-use crate::fs::{self, File, Fs, Mode, Open};
+use crate::fs::{self, File, FileId, Fs, Mode, Open};
 use crate::head::Head;
 use crate::names::Names;
 use crate::record;
@@ -52,6 +52,7 @@ pub enum Failed {
 struct Active {
     first: u64,
     file: Arc<dyn File>,
+    id: FileId,
     /// It is filled up to here.
     filled: u64,
 }
@@ -63,13 +64,27 @@ impl Writer {
         Self { fs, names, sizes, active: None }
     }
 
-    /// Finds the place for a batch of `len` bytes behind the head and makes sure that it overwrites
-    /// fill that is durable. Whatever needs space happens here, with nothing to undo.
+    /// Whether anything but fill stands at a place, as far as its first bytes tell.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn has_lines_at(&self, place: Place) -> Result<bool> {
+        match &self.active {
+            Some(active) if active.first == place.segment => {
+                let path = self.names.segment(place.segment);
+                has_lines_at(&*active.file, place.offset).context("read", &path)
+            }
+            _ => place.has_lines(&*self.fs, &self.names),
+        }
+    }
+
+    /// Makes sure that a batch of `len` bytes behind the head, at `place`, overwrites fill that is durable.
+    /// Whatever needs space happens here, with nothing to undo. The place where there is room: a new
+    /// segment's, if this one is full.
     ///
     /// # Errors
     /// What the disk says; the journal is as it was.
-    pub fn make_room(&mut self, head: &Head, len: u64) -> Result<Place> {
-        let place = Place::after(&*self.fs, &self.names, head)?;
+    pub fn make_room(&mut self, head: &Head, place: Place, len: u64) -> Result<Place> {
         if place.offset == 0 {
             self.make(place.segment, len)?;
         } else if place.offset + len > self.sizes.segment_bytes {
@@ -126,8 +141,7 @@ impl Writer {
     /// What the disk says.
     pub fn rewrite(&mut self, place: Place, lines: &[u8]) -> Result<()> {
         let path = self.names.segment(place.segment);
-        let Active { file, .. } = self.open(place)?;
-        let filled = file.stat().context("look at", &path)?.len;
+        let Active { file, filled, .. } = self.open(place)?;
         fs::write_all(&*file, lines, place.offset).context("write", &path)?;
         let cleared = place.offset + lines.len() as u64;
         write_newlines(&*file, cleared, filled).context("write", &path)?;
@@ -169,7 +183,8 @@ impl Writer {
             return Err(error);
         }
         self.fs.sync_dir(&folder).context("sync the folder", &folder)?;
-        self.active = Some(Active { first, file, filled });
+        let id = file.stat().context("look at", &path)?.id();
+        self.active = Some(Active { first, file, id, filled });
         Ok(())
     }
 
@@ -200,17 +215,16 @@ impl Writer {
     fn open(&self, place: Place) -> Result<Active> {
         let path = self.names.segment(place.segment);
         let file = self.fs.open(&path, Open::Write).context("open", &path)?;
-        let filled = file.stat().context("look at", &path)?.len;
-        Ok(Active { first: place.segment, file, filled })
+        let stat = file.stat().context("look at", &path)?;
+        Ok(Active { first: place.segment, file, id: stat.id(), filled: stat.len })
     }
 
     /// Refuses where the segment that is open has no name any more, or its name is another file's: what is
     /// acknowledged into it is lost.
     fn check_is_there(&self, path: &Path) -> Result<()> {
         let Some(active) = &self.active else { return Ok(()) };
-        let open = active.file.stat().context("look at", path)?;
-        let there = fs::stat_if_there(&*self.fs, path).context("look at", path)?;
-        if there.is_some_and(|there| there.same_file(&open)) {
+        let there = fs::none_if_missing(self.fs.file_id(path)).context("look at", path)?;
+        if there == Some(active.id) {
             return Ok(());
         }
         let what = format!(
@@ -262,8 +276,7 @@ fn is_about_room(error: &io::Error) -> bool {
 /// what is read can get to the disk.
 fn is_fill(file: &dyn File, offset: u64, len: usize) -> bool {
     let mut bytes = vec![0; len];
-    fs::read_full(file, &mut bytes, offset)
-        .is_ok_and(|read| bytes[..read].iter().all(|byte| record::is_blank(*byte)))
+    fs::read_full(file, &mut bytes, offset).is_ok_and(|read| record::is_fill(&bytes[..read]))
 }
 
 fn write_newlines(file: &dyn File, mut from: u64, until: u64) -> io::Result<()> {

@@ -49,7 +49,7 @@ impl Office {
         let keys: Vec<Key> = transactions.iter().map(|one| one.writes[0].key.clone()).collect();
         let tickets = self.queue.push(transactions);
         let results = tickets.into_iter().zip(keys).map(|(ticket, key)| {
-            let commit = self.queue.wait(ticket, |batch| self.lead(&batch)).unwrap();
+            let commit = self.queue.wait(&ticket, |batch| self.lead(&batch)).unwrap();
             assert_eq!(commit.revisions, [(key, None)], "everybody gets their own result");
             commit.seq
         });
@@ -61,7 +61,8 @@ impl Office {
         seqs.sort_unstable();
         assert!(seqs.iter().copied().eq(1..=self.led.lock().unwrap().len() as u64), "{seqs:?}");
         let state = self.queue.lock();
-        assert!(state.waiting.is_empty() && state.done.is_empty() && !state.leading);
+        assert!(state.waiting.is_empty() && state.done.is_empty());
+        assert_eq!(state.leader, Leader::None);
     }
 }
 
@@ -132,9 +133,9 @@ fn one_panics(callers: usize) {
         .map(|caller| {
             let office = Arc::clone(&office);
             thread::spawn(move || {
-                let ticket = office.queue.push(several(caller, 1))[0];
+                let ticket = office.queue.push(several(caller, 1)).remove(0);
                 catch_unwind(AssertUnwindSafe(|| {
-                    office.queue.wait(ticket, |batch| {
+                    office.queue.wait(&ticket, |batch| {
                         if caller == 0 {
                             resume_unwind(Box::new(batch.len()));
                         }

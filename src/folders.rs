@@ -1,0 +1,139 @@
+//! The folders that a batch puts documents into. Each is entered once, before anything is durable.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::documents::Documents;
+use crate::error::{Context, Error, Result};
+use crate::fs::{self, Folder, Kind, Stat};
+use crate::key::Key;
+use crate::spool::mode;
+
+/// So many folders of one batch are held open; the way to any more is gone for each call.
+const ENTERED: usize = 128;
+
+/// The folders of one batch.
+#[derive(Debug)]
+pub struct Folders<'a> {
+    documents: &'a Documents,
+    entered: HashMap<PathBuf, Folder>,
+}
+
+impl<'a> Folders<'a> {
+    /// None is entered yet.
+    #[must_use]
+    pub fn new(documents: &'a Documents) -> Self {
+        Self { documents, entered: HashMap::new() }
+    }
+
+    /// What they are folders of.
+    #[must_use]
+    pub fn documents(&self) -> &'a Documents {
+        self.documents
+    }
+
+    /// The folder of a document; `None` where there is none, or where it lies behind a link.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn of(&mut self, key: &Key) -> Result<Option<Folder>> {
+        let path = self.documents.names().document(key);
+        let path = fs::parent(&path);
+        if let Some(folder) = self.entered.get(path) {
+            return Ok(Some(folder.clone()));
+        }
+        match self.enter(path) {
+            Ok(folder) if folder.is_entered() => Ok(Some(folder)),
+            Ok(folder) => Ok(self.documents.has_real_folders(key)?.then_some(folder)),
+            Err(error) => {
+                if self.documents.has_real_folders(key)? {
+                    Err(error)
+                } else {
+                    Ok(None)
+                }
+            }
+        }
+    }
+
+    /// The folder of a document that is new there, made where it is missing, with what is missing above it.
+    /// What was made is added to `made`.
+    ///
+    /// # Errors
+    /// What the disk says; [`Error::Invalid`] for a file or link on the way, or another filesystem.
+    pub fn make(&mut self, key: &Key, made: &mut Vec<PathBuf>) -> Result<Folder> {
+        make_folders(self.documents, key, made)?;
+        let path = self.documents.names().document(key);
+        // One that was entered before may have been removed since.
+        self.entered.remove(fs::parent(&path));
+        self.enter(fs::parent(&path))
+    }
+
+    /// The spool.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn spool(&mut self) -> Result<Folder> {
+        let path = self.documents.names().spool();
+        match self.entered.get(&path) {
+            Some(folder) => Ok(folder.clone()),
+            None => self.enter(&path),
+        }
+    }
+
+    /// Whether putting the documents of this batch in place takes descriptors that are not held yet.
+    #[must_use]
+    pub fn need_descriptors(&self) -> bool {
+        self.entered.len() >= ENTERED || self.entered.values().any(|folder| !folder.is_entered())
+    }
+
+    fn enter(&mut self, path: &Path) -> Result<Folder> {
+        if self.entered.len() >= ENTERED {
+            return Ok(Folder::by_path(self.documents.shared_fs(), path.to_owned()));
+        }
+        let entered = Folder::enter(self.documents.shared_fs(), path.to_owned());
+        let folder = entered.context("enter", path)?;
+        self.entered.insert(path.to_owned(), folder.clone());
+        Ok(folder)
+    }
+}
+
+/// Makes the folders above a document that are missing, and adds them to `made`, outermost first.
+///
+/// # Errors
+/// What the disk says; [`Error::Invalid`] for a file or link on the way, or another filesystem.
+pub fn make_folders(documents: &Documents, key: &Key, made: &mut Vec<PathBuf>) -> Result<()> {
+    let fs = documents.fs();
+    for folder in documents.folders(key) {
+        // Each level is looked at: none may be a link that leads elsewhere.
+        match fs::stat_if_there(fs, &folder).context("look at", &folder)? {
+            Some(stat) if stat.kind == Kind::Dir => check_home(documents, key, &folder, &stat)?,
+            Some(_) => {
+                return Err(Error::Invalid(format!(
+                    "cannot put `{key}` in place: {} must be a folder and is a file or a link; \
+                     move it away, or choose another key",
+                    folder.display()
+                )));
+            }
+            None => {
+                fs.create_dir(&folder, mode(key)).context("make the folder", &folder)?;
+                made.push(folder);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what is on another filesystem than the store: nothing gets there in one step.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_home(documents: &Documents, key: &Key, path: &Path, stat: &Stat) -> Result<()> {
+    if documents.is_at_home(stat) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "cannot put `{key}` in place: {} is another filesystem than the store's; \
+         choose another key, or keep the store there",
+        path.display()
+    )))
+}

@@ -1,0 +1,82 @@
+//! Folders that are entered once, and whose names are used from then on.
+//!
+//! Putting a document in place takes several calls on two folders. To go the whole way to them for each call
+//! would cost more than the call; and a folder that was entered needs no descriptor any more when the
+//! document must be put in place.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{File, Fs, Handle, Open, Stat};
+
+/// A folder that was entered. Where the disk has no such call it is its path, and each call goes the whole way.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    handle: Option<Arc<Handle>>,
+}
+
+#[expect(clippy::missing_errors_doc, reason = "each returns what the system said")]
+impl Folder {
+    /// Enters a folder; no link on the way to it is followed where the disk has such a call.
+    pub fn enter(fs: &Arc<dyn Fs>, path: PathBuf) -> io::Result<Self> {
+        let handle = fs.enter(&path)?.map(Arc::new);
+        Ok(Self { fs: Arc::clone(fs), path, handle })
+    }
+
+    /// The folder of a path, whatever is there.
+    #[must_use]
+    pub fn by_path(fs: &Arc<dyn Fs>, path: PathBuf) -> Self {
+        Self { fs: Arc::clone(fs), path, handle: None }
+    }
+
+    /// Whether names in it are used without going the way to it again.
+    #[must_use]
+    pub fn is_entered(&self) -> bool {
+        self.handle.is_some()
+    }
+
+    /// Where it was when it was entered.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// As [`Fs::stat`].
+    pub fn stat(&self, name: &str) -> io::Result<Stat> {
+        match &self.handle {
+            #[cfg(target_os = "linux")]
+            Some(handle) => handle.stat(name),
+            _ => self.fs.stat(&self.path.join(name)),
+        }
+    }
+
+    /// As [`Fs::open`].
+    pub fn open(&self, name: &str, how: Open) -> io::Result<Arc<dyn File>> {
+        match &self.handle {
+            #[cfg(target_os = "linux")]
+            Some(handle) => super::os::open_in(handle, name, how),
+            _ => self.fs.open(&self.path.join(name), how),
+        }
+    }
+
+    /// As [`Fs::rename`], to a name in another folder or in this one.
+    pub fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        match (&self.handle, &to.handle) {
+            #[cfg(target_os = "linux")]
+            (Some(from), Some(to)) => from.rename(name, to, new),
+            _ => self.fs.rename(&self.path.join(name), &to.path.join(new)),
+        }
+    }
+
+    /// As [`Fs::exchange`], with a name in another folder.
+    pub fn exchange(&self, name: &str, other: &Self, its: &str) -> io::Result<()> {
+        match (&self.handle, &other.handle) {
+            #[cfg(target_os = "linux")]
+            (Some(one), Some(other)) => one.exchange(name, other, its),
+            _ => self.fs.exchange(&self.path.join(name), &other.path.join(its)),
+        }
+    }
+}
