@@ -221,10 +221,10 @@ impl<'a> Batch<'a> {
 
     /// A document that lies there as this process put it there, unread.
     fn placed_last(&mut self, key: &Key) -> Result<Option<Seen>> {
-        let Some(folder) = self.folders.of(key)? else { return Ok(None) };
-        let name = names::document_name(key);
-        let there = fs::none_if_missing(folder.stat(&name));
-        let there = there.context("look at", &folder.path().join(&name))?;
+        let path = self.core.names.document(key);
+        let Some(folder) = self.folders.of(key, &path)? else { return Ok(None) };
+        let there = fs::none_if_missing(folder.stat(names::last(&path)));
+        let there = there.context("look at", &path)?;
         let Some(stat) = there else { return Ok(None) };
         let revision = self.core.placed.revision(key, &stat);
         Ok(revision.map(|revision| Seen { stat, revision, bytes: None }))
@@ -246,6 +246,8 @@ impl<'a> Batch<'a> {
     }
 
     fn encode(&mut self, transaction: &Transaction, was: &[Option<Revision>]) -> Crc {
+        // As much as it takes, nearly always.
+        self.lines.reserve(transaction.line_bytes());
         let record = Record {
             crc: Crc::NONE,
             prev: self.prev,

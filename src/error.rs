@@ -182,10 +182,16 @@ fn same(error: &io::Error) -> io::Error {
 pub(crate) trait Context<T> {
     /// Turns the system's error into ours.
     fn context(self, doing: &'static str, path: &Path) -> Result<T>;
+    /// The same for a name in a folder.
+    fn context_in(self, doing: &'static str, folder: &Path, name: &str) -> Result<T>;
 }
 
 impl<T> Context<T> for io::Result<T> {
     fn context(self, doing: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| Error::Io { doing, path: path.to_owned(), source })
+    }
+
+    fn context_in(self, doing: &'static str, folder: &Path, name: &str) -> Result<T> {
+        self.map_err(|source| Error::Io { doing, path: folder.join(name), source })
     }
 }

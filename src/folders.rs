@@ -32,13 +32,13 @@ impl<'a> Folders<'a> {
         self.documents
     }
 
-    /// The folder of a document; `None` where there is none, or where it lies behind a link.
+    /// The folder of the document `key`, whose path is `document`; `None` where there is none, or where it
+    /// lies behind a link.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn of(&mut self, key: &Key) -> Result<Option<Folder>> {
-        let path = self.documents.names().document(key);
-        let path = fs::parent(&path);
+    pub fn of(&mut self, key: &Key, document: &Path) -> Result<Option<Folder>> {
+        let path = fs::parent(document);
         if let Some(folder) = self.entered.get(path) {
             return Ok(Some(folder.clone()));
         }
@@ -60,12 +60,11 @@ impl<'a> Folders<'a> {
     ///
     /// # Errors
     /// What the disk says; [`Error::Invalid`] for a file or link on the way, or another filesystem.
-    pub fn make(&mut self, key: &Key, made: &mut Vec<PathBuf>) -> Result<Folder> {
+    pub fn make(&mut self, key: &Key, document: &Path, made: &mut Vec<PathBuf>) -> Result<Folder> {
         make_folders(self.documents, key, made)?;
-        let path = self.documents.names().document(key);
         // One that was entered before may have been removed since.
-        self.entered.remove(fs::parent(&path));
-        self.enter(fs::parent(&path))
+        self.entered.remove(fs::parent(document));
+        self.enter(fs::parent(document))
     }
 
     /// The spool.

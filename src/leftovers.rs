@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::documents::Documents;
 use crate::error::{Context, Result};
 use crate::fs::{self, Kind};
-use crate::names;
+use crate::names::Displaced;
 
 /// Clears what dead processes left half-made: new files in the spool, and files that were to replace another.
 ///
@@ -17,7 +17,7 @@ pub fn clear_leftovers(documents: &Documents) -> Result<()> {
     for folder in [&names.home(), &names.cursors(), &names.journal()] {
         clear(documents, folder, is_half_made)?;
     }
-    clear(documents, &names.spool(), |name| !names::is_displaced_name(name))
+    clear(documents, &names.spool(), |name| Displaced::named(name).is_none())
 }
 
 /// Clears the spool: after a power cut two names may lead to one file, and nothing is known of who displaced

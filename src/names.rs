@@ -1,18 +1,19 @@
 //! Names: every file name of a store is made here, and parsed here.
 
+mod aside;
+
+pub(crate) use aside::{Displaced, kept_prefix, spool_prefix};
+
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 #[cfg(any(test, fuzzing))]
 use std::path::Component;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 use crate::key::{Key, nfc, printable};
-use crate::revision::Revision;
 
 /// The folder of all that is not a document.
 pub(crate) const HOME: &str = ".docbox";
@@ -27,27 +28,31 @@ const SEGMENT_END: &str = ".jsonl";
 /// So that `ls` shows the segments in their order.
 pub(crate) const SEGMENT_DIGITS: usize = 16;
 pub(crate) const SUBSCRIPTION_BYTES: usize = 64;
-const DISPLACED_DIGITS: usize = 32;
 
 // Documents: the percent-encoding of keys. Its lists are fixed and follow no Unicode table, so that
 // format 1 stays what it is whatever compiler and libraries build it.
 
 /// Where the document `key` lies under the store's root.
 pub(crate) fn document_path(key: &Key) -> PathBuf {
-    let mut path: PathBuf = if key.is_own() {
-        key.as_str().split('/').collect()
-    } else {
-        encoded_segments(key.as_str()).map(Cow::into_owned).collect()
+    let mut path = String::with_capacity(key.as_str().len() + DOCUMENT_END.len());
+    let mut push = |segment: &str| {
+        if !path.is_empty() {
+            path.push(std::path::MAIN_SEPARATOR);
+        }
+        path.push_str(segment);
     };
-    path.as_mut_os_string().push(DOCUMENT_END);
-    path
+    if key.is_own() {
+        key.as_str().split('/').for_each(push);
+    } else {
+        encoded_segments(key.as_str()).for_each(|segment| push(&segment));
+    }
+    path.push_str(DOCUMENT_END);
+    path.into()
 }
 
-/// The name of the document `key` in its folder.
-pub(crate) fn document_name(key: &Key) -> String {
-    let path = document_path(key);
-    // A key has a last segment, and its name is text.
-    path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned()
+/// The name in its folder of what has one of our paths; of those every one ends in a name that is text.
+pub(crate) fn last(path: &Path) -> &str {
+    path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
 /// The key whose document lies at `relative` under the root. `None` where no key's does: it is hidden,
@@ -330,7 +335,7 @@ impl Names {
 
     /// The file that a document displaced, or that is to displace it.
     pub(crate) fn displaced(&self, key: &Key) -> PathBuf {
-        self.spool().join(displaced_name(key))
+        self.spool().join(Displaced::by(key).name())
     }
 
     /// The folder of whatever recovery or repair displaced.
@@ -375,37 +380,6 @@ pub(crate) fn check_subscription(name: &str) -> Result<()> {
          the first a letter or digit",
         printable(name)
     )))
-}
-
-/// The name in the spool of the file that a document displaced. Of so many digits that nobody makes two keys
-/// with one.
-pub(crate) fn displaced_name(key: &Key) -> String {
-    let digest = Sha256::digest(key.as_str().as_bytes());
-    digest[..DISPLACED_DIGITS / 2].iter().fold(String::new(), |mut name, byte| {
-        // Writing to memory does not fail.
-        let _ = write!(name, "{byte:02x}");
-        name
-    })
-}
-
-/// Whether a name in the spool is that of a displaced file.
-pub(crate) fn is_displaced_name(name: &str) -> bool {
-    name.len() == DISPLACED_DIGITS
-        && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// What the names of a document's new files in the spool begin with.
-pub(crate) fn spool_prefix(key: &Key) -> String {
-    format!("{}-", Revision::of(key.as_str().as_bytes()))
-}
-
-/// What the name of a document that is kept in `recovered/` begins with, so that one sees which it was. Encoded,
-/// because a key may hold what a terminal would obey or hide.
-pub(crate) fn kept_prefix(key: &Key) -> String {
-    const SHOWN: usize = 40;
-    let encoded: Vec<_> = encoded_segments(key.as_str()).collect();
-    let shown: String = encoded.join("%2F").chars().take(SHOWN).collect();
-    shown + "."
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::error::{Context, Error, Result};
 use crate::folders::{Folders, check_home, make_folders};
 use crate::fs::{self, Folder, Kind, Stat};
 use crate::key::Key;
-use crate::names;
+use crate::names::{self, Displaced};
 use crate::spool::{Reused, Spool, Way, mode};
 
 /// A document about to be put in place, or removed.
@@ -23,8 +23,6 @@ pub struct Prepared {
     path: PathBuf,
     /// Its folder.
     folder: Folder,
-    /// Its name in the folder.
-    name: String,
     /// The spool.
     spool: Folder,
     /// `None` for a deletion.
@@ -69,14 +67,15 @@ impl Prepared {
         seen: Option<&Stat>,
     ) -> Result<Self> {
         let documents = folders.documents();
+        let path = documents.names().document(key);
         let mut made = Vec::new();
         let folder = match (seen, bytes) {
-            (Some(_), _) | (_, None) => folders.of(key)?,
+            (Some(_), _) | (_, None) => folders.of(key, &path)?,
             (None, Some(_)) => None,
         };
         let found = match folder {
             Some(folder) => Ok(folder),
-            None => folders.make(key, &mut made),
+            None => folders.make(key, &path, &mut made),
         };
         let ready = found.and_then(|folder| Ok((folder, folders.spool()?)));
         let (folder, aside) = match ready {
@@ -86,9 +85,8 @@ impl Prepared {
                 return Err(error);
             }
         };
-        let (path, name) = (documents.names().document(key), names::document_name(key));
         let mut prepared =
-            Self { path, folder, name, spool: aside, spooled: None, seen: seen.copied(), made };
+            Self { path, folder, spool: aside, spooled: None, seen: seen.copied(), made };
         if let Some(bytes) = bytes {
             let ready = prepared
                 .check_target(documents, key)
@@ -116,7 +114,7 @@ impl Prepared {
             (Some(spooled), Some(spool))
                 if self.seen.is_some() && spool.way() != Some(Way::Rename) =>
             {
-                match self.spool.exchange(spooled.name(), &self.folder, &self.name) {
+                match self.spool.exchange(spooled.name(), &self.folder, self.name()) {
                     Ok(()) => return self.exchanged(documents, spool, key),
                     // It was removed by hand since it was validated.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -132,6 +130,11 @@ impl Prepared {
             (None, None) => self.remove(documents, key)?,
         }
         Ok(None)
+    }
+
+    /// Its name in its folder.
+    fn name(&self) -> &str {
+        names::last(&self.path)
     }
 
     /// Takes the place of what was prepared earlier for the same document in the same batch.
@@ -172,9 +175,9 @@ impl Prepared {
             && is_exchanged
             && self.seen.is_some()
         {
-            let new = names::displaced_name(key);
+            let new = Displaced::by(key).name();
             let renamed = self.spool.rename(name, &self.spool, &new);
-            renamed.context("rename", &self.spool.path().join(&*name))?;
+            renamed.context_in("rename", self.spool.path(), name)?;
             *name = new;
         }
         Ok(())
@@ -199,7 +202,7 @@ impl Prepared {
         let displaced = self.look_at(&aside)?;
         if displaced.kind != Kind::File {
             // Put there since it was validated. Whatever it is, it is not ours.
-            let back = self.spool.exchange(&aside, &self.folder, &self.name);
+            let back = self.spool.exchange(&aside, &self.folder, self.name());
             back.context("put back", &self.path)?;
             return Err(self.obstacle(key));
         }
@@ -209,14 +212,14 @@ impl Prepared {
 
     /// Moves a document that is deleted into the spool.
     fn displace(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
-        let aside = names::displaced_name(key);
-        let moved = fs::none_if_missing(self.folder.rename(&self.name, &self.spool, &aside));
+        let aside = Displaced::by(key).name();
+        let moved = fs::none_if_missing(self.folder.rename(self.name(), &self.spool, &aside));
         if moved.context("remove", &self.path)?.is_none() {
             return Ok(());
         }
         let displaced = self.look_at(&aside)?;
         if displaced.kind != Kind::File {
-            let back = self.spool.rename(&aside, &self.folder, &self.name);
+            let back = self.spool.rename(&aside, &self.folder, self.name());
             back.context("put back", &self.path)?;
             return Err(self.obstacle(key));
         }
@@ -243,7 +246,7 @@ impl Prepared {
     }
 
     fn look_at(&self, aside: &str) -> Result<Stat> {
-        self.spool.stat(aside).context("look at", &self.spool.path().join(aside))
+        self.spool.stat(aside).context_in("look at", self.spool.path(), aside)
     }
 
     fn obstacle(&self, key: &Key) -> Error {
@@ -257,7 +260,7 @@ impl Prepared {
     fn rename_over(&mut self, documents: &Documents, key: &Key) -> Result<()> {
         self.keep_edits(documents, key)?;
         let Some(spooled) = &self.spooled else { return Ok(()) };
-        match self.spool.rename(spooled.name(), &self.folder, &self.name) {
+        match self.spool.rename(spooled.name(), &self.folder, self.name()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Its folder was removed by hand since it was prepared.
                 make_folders(documents, key, &mut self.made)?;
@@ -279,9 +282,7 @@ impl Prepared {
 
     /// Keeps aside what somebody edited since it was validated.
     fn keep_edits(&mut self, documents: &Documents, key: &Key) -> Result<()> {
-        let look =
-            || fs::none_if_missing(self.folder.stat(&self.name)).context("look at", &self.path);
-        while let Some(now) = look()?
+        while let Some(now) = self.look()?
             && self.seen.is_none_or(|seen| !seen.same_content(&now))
             && now.kind == Kind::File
         {
@@ -294,13 +295,17 @@ impl Prepared {
         Ok(())
     }
 
+    /// What lies in its place now.
+    fn look(&self) -> Result<Option<Stat>> {
+        fs::none_if_missing(self.folder.stat(self.name())).context("look at", &self.path)
+    }
+
     /// Refuses what is no file, or is elsewhere. What validation saw is one.
     fn check_target(&self, documents: &Documents, key: &Key) -> Result<()> {
         if let Some(seen) = &self.seen {
             return check_home(documents, key, &self.path, seen);
         }
-        let there = fs::none_if_missing(self.folder.stat(&self.name));
-        if there.context("look at", &self.path)?.is_some_and(|stat| stat.kind != Kind::File) {
+        if self.look()?.is_some_and(|stat| stat.kind != Kind::File) {
             return Err(self.obstacle(key));
         }
         Ok(())

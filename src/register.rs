@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::slots::{Draft, Slots};
+use self::slots::{Draft, Said, Slots};
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::number;
@@ -170,7 +170,7 @@ pub struct RegisterWriter<T> {
     suspect: bool,
 }
 
-impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
+impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
     /// For a register that is never synced (`head`).
     #[must_use]
     pub fn unsynced(register: Register<T>) -> Self {
@@ -191,10 +191,7 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn take_over(fs: &dyn Fs, register: Register<T>) -> Result<(Self, Option<T>)>
-    where
-        T: Clone,
-    {
+    pub fn take_over(fs: &dyn Fs, register: Register<T>) -> Result<(Self, Option<T>)> {
         let mut writer = Self::unsynced(register.made_durable(fs)?);
         let value = writer.refresh()?;
         if value.is_some() {
@@ -209,10 +206,7 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn refresh(&mut self) -> Result<Option<T>>
-    where
-        T: Clone,
-    {
+    pub fn refresh(&mut self) -> Result<Option<T>> {
         self.register.look(&mut self.slots)?;
         self.slots.check_all();
         let newest = self.slots.newest();
@@ -241,7 +235,8 @@ impl<T: Serialize + DeserializeOwned> RegisterWriter<T> {
         self.dirty = true;
         self.slots.forget(slot);
         self.register.put(slot, bytes)?;
-        self.slots.wrote(slot, bytes, version, synced);
+        let said = Said { version, synced, value: Some(value.clone()) };
+        self.slots.wrote(slot, bytes, said);
         Ok(())
     }
 

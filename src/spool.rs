@@ -20,7 +20,7 @@ use crate::documents::Documents;
 use crate::error::{Context, Result};
 use crate::fs::{self, File, Folder, Kind, Mode, Open, Stat};
 use crate::key::Key;
-use crate::names;
+use crate::names::Displaced;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,10 +54,10 @@ pub struct Spool {
 /// The files in the spool that this process has the sole use of: to open one once more would be to wait for
 /// oneself.
 #[derive(Debug, Default)]
-struct Used(Mutex<HashSet<String>>);
+struct Used(Mutex<HashSet<Displaced>>);
 
 impl Used {
-    fn files(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn files(&self) -> MutexGuard<'_, HashSet<Displaced>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,13 +67,14 @@ impl Used {
 pub struct Reused {
     /// Its name in the spool.
     pub name: String,
+    id: Displaced,
     file: Arc<dyn File>,
     used: Arc<Used>,
 }
 
 impl Drop for Reused {
     fn drop(&mut self) {
-        self.used.files().remove(&self.name);
+        self.used.files().remove(&self.id);
     }
 }
 
@@ -166,38 +167,39 @@ impl Spool {
         seen: &Stat,
         bytes: &[u8],
     ) -> Result<Option<Reused>> {
-        let name = names::displaced_name(key);
-        if self.way() == Some(Way::Rename) || !self.may_use(&name) {
+        let id = Displaced::by(key);
+        if self.way() == Some(Way::Rename) || !self.may_use(id) {
             return Ok(None);
         }
-        let Some((file, is_new)) = self.open(documents, folder, key, &name) else {
+        let name = id.name();
+        let Some((file, is_new)) = self.open(documents, folder, key, (id, &name)) else {
             return Ok(None);
         };
-        let path = folder.path().join(&name);
-        if !is_new && !self.is_free(&*file).context("lease", &path)? {
+        let path = folder.path();
+        if !is_new && !self.is_free(&*file).context_in("lease", path, &name)? {
             return Ok(None);
         }
         // Once nobody can open it any more: a name may have been given to it until then.
-        let found = file.stat().context("look at", &path)?;
+        let found = file.stat().context_in("look at", path, &name)?;
         if found.links != 1 {
             return Ok(None);
         }
-        fs::write_all(&*file, bytes, 0).context("write", &path)?;
+        fs::write_all(&*file, bytes, 0).context_in("write", path, &name)?;
         if found.len > bytes.len() as u64 {
-            file.set_len(bytes.len() as u64).context("cut to its length", &path)?;
+            file.set_len(bytes.len() as u64).context_in("cut to its length", path, &name)?;
         }
         // A replaced document keeps the mode it had.
         if found.mode != seen.mode {
-            file.set_mode(seen.mode).context("set the mode of", &path)?;
+            file.set_mode(seen.mode).context_in("set the mode of", path, &name)?;
         }
-        self.used.files().insert(name.clone());
-        Ok(Some(Reused { name, file, used: Arc::clone(&self.used) }))
+        self.used.files().insert(id);
+        Ok(Some(Reused { name, id, file, used: Arc::clone(&self.used) }))
     }
 
     /// Whether this process does not use it yet, and not too many.
-    fn may_use(&self, name: &str) -> bool {
+    fn may_use(&self, id: Displaced) -> bool {
         let used = self.used.files();
-        used.len() < LEASES && !used.contains(name)
+        used.len() < LEASES && !used.contains(&id)
     }
 
     /// The file that this document displaced last, one that lies there long enough, or a new one, which
@@ -207,18 +209,18 @@ impl Spool {
         documents: &Documents,
         folder: &Folder,
         key: &Key,
-        name: &str,
+        (id, name): (Displaced, &str),
     ) -> Option<(Arc<dyn File>, IsNew)> {
         let again = || fs::none_if_missing(folder.open(name, Open::Write)).ok();
         if let Some(file) = again()? {
             // It waits no more: it must serve nobody else.
-            self.shelf().remove(name);
+            self.shelf().remove(id);
             return Some((file, false));
         }
         loop {
             let old = self.shelf().take_older(documents, self.age, &self.used).ok()?;
             let Some(old) = old else { break };
-            if fs::none_if_missing(folder.rename(&old, folder, name)).ok()?.is_some()
+            if fs::none_if_missing(folder.rename(&old.name(), folder, name)).ok()?.is_some()
                 && let Some(file) = again()?
             {
                 return Some((file, false));
@@ -241,7 +243,7 @@ impl Spool {
     /// A document was displaced into the spool. Where there are too many by now the oldest go.
     pub fn shelve(&self, documents: &Documents, key: &Key, len: u64) {
         let mut waiting = self.shelf();
-        waiting.put(names::displaced_name(key), len, Instant::now());
+        waiting.put(Displaced::by(key), len, Instant::now());
         waiting.trim(documents);
     }
 
@@ -263,8 +265,8 @@ pub fn mode(key: &Key) -> Mode {
 /// What waits in the spool, in the order in which it came.
 #[derive(Debug, Default)]
 struct Shelf {
-    files: HashMap<String, Waiting>,
-    order: BTreeMap<u64, String>,
+    files: HashMap<Displaced, Waiting>,
+    order: BTreeMap<u64, Displaced>,
     next: u64,
     bytes: u64,
     /// Whether what others left was looked for.
@@ -279,16 +281,16 @@ struct Waiting {
 }
 
 impl Shelf {
-    fn put(&mut self, name: String, len: u64, since: Instant) {
-        self.remove(&name);
-        self.order.insert(self.next, name.clone());
-        self.files.insert(name, Waiting { number: self.next, len, since });
+    fn put(&mut self, id: Displaced, len: u64, since: Instant) {
+        self.remove(id);
+        self.order.insert(self.next, id);
+        self.files.insert(id, Waiting { number: self.next, len, since });
         self.next += 1;
         self.bytes += len;
     }
 
-    fn remove(&mut self, name: &str) {
-        if let Some(gone) = self.files.remove(name) {
+    fn remove(&mut self, id: Displaced) {
+        if let Some(gone) = self.files.remove(&id) {
             self.order.remove(&gone.number);
             self.bytes -= gone.len;
         }
@@ -300,17 +302,17 @@ impl Shelf {
         documents: &Documents,
         age: Duration,
         used: &Used,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Displaced>> {
         if !self.is_listed {
             self.list(documents, used)?;
             self.trim(documents);
         }
-        let Some(name) = self.order.values().next().cloned() else { return Ok(None) };
-        if self.files.get(&name).is_none_or(|file| file.since.elapsed() < age) {
+        let Some(id) = self.order.values().next().copied() else { return Ok(None) };
+        if self.files.get(&id).is_none_or(|file| file.since.elapsed() < age) {
             return Ok(None);
         }
-        self.remove(&name);
-        Ok(Some(name))
+        self.remove(id);
+        Ok(Some(id))
     }
 
     /// Takes in what lies there, whoever left it. How long it has been there, its last change tells: to be
@@ -320,22 +322,22 @@ impl Shelf {
         let (now, now_ns) = (Instant::now(), Timestamp::now().as_nanosecond());
         let mut found = Vec::new();
         for entry in fs.read_dir(&folder).context("list", &folder)? {
-            let name = entry.name.to_str().filter(|name| names::is_displaced_name(name));
-            if let Some(name) = name.filter(|_| entry.kind == Kind::File) {
-                if used.files().contains(name) {
+            let id = entry.name.to_str().and_then(Displaced::named);
+            if let Some(id) = id.filter(|_| entry.kind == Kind::File) {
+                if used.files().contains(&id) {
                     continue;
                 }
-                let path = folder.join(name);
+                let path = folder.join(&entry.name);
                 let stat = fs::stat_if_there(fs, &path).context("look at", &path)?;
-                found.extend(stat.map(|stat| (stat.changed_ns, name.to_owned(), stat.len)));
+                found.extend(stat.map(|stat| (stat.changed_ns, id, stat.len)));
             }
         }
         found.sort_unstable();
         *self = Self { next: self.next, is_listed: true, ..Self::default() };
-        for (changed_ns, name, len) in found {
+        for (changed_ns, id, len) in found {
             let age =
                 u64::try_from(now_ns - changed_ns).map_or(Duration::ZERO, Duration::from_nanos);
-            self.put(name, len, now.checked_sub(age).unwrap_or(now));
+            self.put(id, len, now.checked_sub(age).unwrap_or(now));
         }
         Ok(())
     }
@@ -343,9 +345,9 @@ impl Shelf {
     /// Removes the oldest, as long as there are too many. What cannot be removed is found again.
     fn trim(&mut self, documents: &Documents) {
         while self.files.len() > SPOOL_FILES || self.bytes > SPOOL_BYTES {
-            let Some(name) = self.order.values().next().cloned() else { return };
-            self.remove(&name);
-            let _ = documents.fs().remove_file(&documents.names().spool().join(name));
+            let Some(id) = self.order.values().next().copied() else { return };
+            self.remove(id);
+            let _ = documents.fs().remove_file(&documents.names().spool().join(id.name()));
         }
     }
 }

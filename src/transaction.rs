@@ -206,6 +206,15 @@ impl Transaction {
         contents.map(|content| content.json.as_str().len()).sum()
     }
 
+    /// About as many bytes as its line takes, in most cases some more.
+    pub(crate) fn line_bytes(&self) -> usize {
+        const EACH: usize = 256;
+        let json = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_str().len());
+        let events = self.events.iter().map(|event| EACH + json(&event.data) + json(&event.meta));
+        let writes = self.writes.len() * EACH + self.document_bytes();
+        EACH + writes + events.sum::<usize>() + json(&self.meta)
+    }
+
     /// What can be refused without a store.
     pub(crate) fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::Invalid(what));

@@ -9,7 +9,7 @@ use crate::names::{self, Names};
 use crate::record;
 
 /// So much is read to see whether anything but fill stands at a place.
-const PEEK_BYTES: usize = 4096;
+const PEEK_BYTES: usize = 512;
 
 /// A byte of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

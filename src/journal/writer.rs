@@ -3,7 +3,7 @@
 //! All of it under `commit.lock`.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::segment::{Place, has_lines_at};
@@ -53,6 +53,7 @@ struct Active {
     first: u64,
     file: Arc<dyn File>,
     id: FileId,
+    path: PathBuf,
     /// It is filled up to here.
     filled: u64,
 }
@@ -71,8 +72,7 @@ impl Writer {
     pub fn has_lines_at(&self, place: Place) -> Result<bool> {
         match &self.active {
             Some(active) if active.first == place.segment => {
-                let path = self.names.segment(place.segment);
-                has_lines_at(&*active.file, place.offset).context("read", &path)
+                has_lines_at(&*active.file, place.offset).context("read", &active.path)
             }
             _ => place.has_lines(&*self.fs, &self.names),
         }
@@ -100,17 +100,14 @@ impl Writer {
     /// # Errors
     /// What the disk says, and what it may have left of the batch.
     pub fn append(&mut self, place: Place, batch: &[u8]) -> Result<(), Failed> {
-        let path = self.names.segment(place.segment);
-        let active = self.enter(place).map_err(Failed::Untouched)?;
-        let failed = match fs::write_all(&*active.file, batch, place.offset) {
-            Ok(()) => active.file.sync_data().context("sync", &path).map_err(Failed::Unknown),
+        let Active { file, path, .. } = self.enter(place).map_err(Failed::Untouched)?;
+        let failed = match fs::write_all(&**file, batch, place.offset) {
+            Ok(()) => file.sync_data().context("sync", path).map_err(Failed::Unknown),
             // A filesystem that never overwrites in place (btrfs) needs room even for what is filled.
-            Err(error)
-                if is_about_room(&error) && is_fill(&*active.file, place.offset, batch.len()) =>
-            {
-                Err(error).context("write", &path).map_err(Failed::Untouched)
+            Err(error) if is_about_room(&error) && is_fill(&**file, place.offset, batch.len()) => {
+                Err(error).context("write", path).map_err(Failed::Untouched)
             }
-            Err(error) => Err(error).context("write", &path).map_err(Failed::Unknown),
+            Err(error) => Err(error).context("write", path).map_err(Failed::Unknown),
         };
         if failed.is_err() {
             self.active = None;
@@ -140,8 +137,7 @@ impl Writer {
     /// # Errors
     /// What the disk says.
     pub fn rewrite(&mut self, place: Place, lines: &[u8]) -> Result<()> {
-        let path = self.names.segment(place.segment);
-        let Active { file, filled, .. } = self.open(place)?;
+        let Active { file, filled, path, .. } = self.open(place)?;
         fs::write_all(&*file, lines, place.offset).context("write", &path)?;
         let cleared = place.offset + lines.len() as u64;
         write_newlines(&*file, cleared, filled).context("write", &path)?;
@@ -184,7 +180,7 @@ impl Writer {
         }
         self.fs.sync_dir(&folder).context("sync the folder", &folder)?;
         let id = file.stat().context("look at", &path)?.id();
-        self.active = Some(Active { first, file, id, filled });
+        self.active = Some(Active { first, file, id, path, filled });
         Ok(())
     }
 
@@ -216,13 +212,14 @@ impl Writer {
         let path = self.names.segment(place.segment);
         let file = self.fs.open(&path, Open::Write).context("open", &path)?;
         let stat = file.stat().context("look at", &path)?;
-        Ok(Active { first: place.segment, file, id: stat.id(), filled: stat.len })
+        Ok(Active { first: place.segment, file, id: stat.id(), path, filled: stat.len })
     }
 
     /// Refuses where the segment that is open has no name any more, or its name is another file's: what is
     /// acknowledged into it is lost.
-    fn check_is_there(&self, path: &Path) -> Result<()> {
+    fn check_is_there(&self) -> Result<()> {
         let Some(active) = &self.active else { return Ok(()) };
+        let path = &active.path;
         let there = fs::none_if_missing(self.fs.file_id(path)).context("look at", path)?;
         if there == Some(active.id) {
             return Ok(());
@@ -242,15 +239,14 @@ impl Writer {
     /// Fills the segment of a place for a batch of `len` bytes, durably, where it is not yet.
     fn fill(&mut self, place: Place, len: u64) -> Result<()> {
         let until = self.fill_until(place.offset + len);
-        let path = self.names.segment(place.segment);
         self.enter(place)?;
-        self.check_is_there(&path)?;
+        self.check_is_there()?;
         let active = self.enter(place)?;
         if active.filled >= place.offset + len {
             return Ok(());
         }
         // Another process may have filled it further.
-        active.filled = active.file.stat().context("look at", &path)?.len;
+        active.filled = active.file.stat().context("look at", &active.path)?.len;
         if active.filled >= place.offset + len {
             return Ok(());
         }
@@ -260,7 +256,7 @@ impl Writer {
             // Gives the space back. If even that fails, the fill is there and counted next time.
             let _ = active.file.set_len(active.filled);
         }
-        filled.context("fill", &path)?;
+        filled.context("fill", &active.path)?;
         active.filled = until;
         Ok(())
     }

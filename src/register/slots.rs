@@ -31,12 +31,12 @@ pub(super) struct Slots<T> {
 
 /// What a slot says whose checksum is right.
 #[derive(Debug)]
-struct Said<T> {
-    version: u64,
+pub(super) struct Said<T> {
+    pub(super) version: u64,
     /// The version that was synced last, as its writer knew; 0 where it names none.
-    synced: u64,
+    pub(super) synced: u64,
     /// `None` until somebody asks for it; where it is none then, the slot is not valid.
-    value: Option<T>,
+    pub(super) value: Option<T>,
 }
 
 impl<T> Slots<T> {
@@ -91,10 +91,10 @@ impl<T> Slots<T> {
         self.said[slot] = None;
     }
 
-    /// A slot was written with these bytes, which say so.
-    pub(super) fn wrote(&mut self, slot: usize, bytes: &[u8], version: u64, synced: u64) {
+    /// A slot was written with these bytes, which say this.
+    pub(super) fn wrote(&mut self, slot: usize, bytes: &[u8], said: Said<T>) {
         self.bytes[slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES].copy_from_slice(bytes);
-        self.said[slot] = Some(Said { version, synced, value: None });
+        self.said[slot] = Some(said);
     }
 }
 

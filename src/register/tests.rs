@@ -168,7 +168,7 @@ fn a_write_never_touches_the_newest_slot() {
     }
 }
 
-#[derive(serde::Serialize, Deserialize)]
+#[derive(Clone, serde::Serialize, Deserialize)]
 struct Large {
     text: String,
 }
