@@ -68,21 +68,28 @@ impl Documents {
     /// # Errors
     /// What the disk says.
     pub fn read(&self, key: &Key) -> Result<Option<Found>> {
-        // Looked at before it is opened: only a regular file is a document.
-        if self.look(key)?.is_none() {
-            return Ok(None);
-        }
         let path = self.names.document(key);
         loop {
-            let opened = fs::none_if_missing(self.fs.open(&path, Open::Read));
-            let Some(file) = opened.context("open", &path)? else { return Ok(None) };
+            let Some(file) = self.open(key, &path)? else { return Ok(None) };
+            // As it was before it was read, so that whoever edits it meanwhile is noticed later.
+            let stat = file.stat_when_opened().context("look at", &path)?;
             let bytes = fs::read_all(&*file).context("read", &path)?;
-            let stat = file.stat().context("look at", &path)?;
-            // A file that was displaced while it was read may have been reused.
-            let now = fs::stat_if_there(&*self.fs, &path).context("look at", &path)?;
-            if now.is_none_or(|now| now.same_file(&stat)) {
-                return Ok((stat.kind == Kind::File).then_some(Found { bytes, stat }));
+            // A file that was displaced before it was opened may be another document's by now.
+            let now = fs::none_if_missing(self.fs.file_id(&path)).context("look at", &path)?;
+            if now.is_none_or(|now| now == stat.id()) {
+                return Ok(Some(Found { bytes, stat }));
             }
+        }
+    }
+
+    /// Opens the file of a document; `None` when there is none. Opening goes through no link and gives nothing
+    /// but files, so that nothing need be looked at before.
+    fn open(&self, key: &Key, path: &Path) -> Result<Option<Arc<dyn File>>> {
+        match fs::none_if_missing(self.fs.open(path, Open::Read)) {
+            Ok(opened) => Ok(opened),
+            // What is no file, or lies behind a link, is not ours.
+            Err(_) if self.look(key)?.is_none() => Ok(None),
+            Err(error) => Err(error).context("open", path),
         }
     }
 

@@ -44,7 +44,12 @@ impl<'a> Folders<'a> {
         }
         match self.enter(path) {
             Ok(folder) if folder.is_entered() => Ok(Some(folder)),
-            Ok(folder) => Ok(self.documents.has_real_folders(key)?.then_some(folder)),
+            // Found by its path alone: what lies behind a link is not ours.
+            Ok(folder) if self.documents.has_real_folders(key)? => Ok(Some(folder)),
+            Ok(_) => {
+                self.entered.remove(path);
+                Ok(None)
+            }
             Err(error) => {
                 if self.documents.has_real_folders(key)? {
                     Err(error)

@@ -117,6 +117,8 @@ pub trait File: fmt::Debug + Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// What the open file is.
     fn stat(&self) -> io::Result<Stat>;
+    /// What it was when it was opened, which costs no call.
+    fn stat_when_opened(&self) -> io::Result<Stat>;
     /// Sets the permission bits.
     fn set_mode(&self, mode: u32) -> io::Result<()>;
     /// Takes the sole use of the file, which must be open for writing, until it is closed: whoever opens it
@@ -239,17 +241,21 @@ impl Stat {
 /// # Errors
 /// What the disk says.
 pub fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
-    let len = usize::try_from(file.stat()?.len).map_err(io::Error::other)?;
-    // One byte more than the length, so that a file which did not grow is read in two calls.
+    let len = usize::try_from(file.stat_when_opened()?.len).map_err(io::Error::other)?;
+    // One byte more than the length: where that is asked for and not given, the file ends, and no second call
+    // need find out. Where less is given the disk may have failed in the middle, and the next call says so.
     let mut bytes = vec![0; len + 1];
     let mut filled = 0;
     loop {
-        if filled == bytes.len() {
-            bytes.resize(bytes.len() * 2, 0);
-        }
         match read_some(file, &mut bytes[filled..], filled as u64)? {
             0 => break,
             n => filled += n,
+        }
+        if filled == len {
+            break;
+        }
+        if filled == bytes.len() {
+            bytes.resize(bytes.len() * 2, 0);
         }
     }
     bytes.truncate(filled);

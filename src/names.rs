@@ -34,20 +34,20 @@ pub(crate) const SUBSCRIPTION_BYTES: usize = 64;
 
 /// Where the document `key` lies under the store's root.
 pub(crate) fn document_path(key: &Key) -> PathBuf {
-    let mut path = String::with_capacity(key.as_str().len() + DOCUMENT_END.len());
-    let mut push = |segment: &str| {
-        if !path.is_empty() {
-            path.push(std::path::MAIN_SEPARATOR);
-        }
-        path.push_str(segment);
-    };
+    document_below(Path::new(""), key)
+}
+
+/// The same, below a folder.
+fn document_below(folder: &Path, key: &Key) -> PathBuf {
+    let mut path = PathBuf::with_capacity(folder.as_os_str().len() + key.as_str().len() + 8);
+    path.push(folder);
     if key.is_own() {
-        key.as_str().split('/').for_each(push);
+        path.extend(key.as_str().split('/'));
     } else {
-        encoded_segments(key.as_str()).for_each(|segment| push(&segment));
+        encoded_segments(key.as_str()).for_each(|segment| path.push(&*segment));
     }
-    path.push_str(DOCUMENT_END);
-    path.into()
+    path.as_mut_os_string().push(DOCUMENT_END);
+    path
 }
 
 /// The name in its folder of what has one of our paths; of those every one ends in a name that is text.
@@ -133,6 +133,11 @@ enum Place {
 }
 
 fn encode(segment: &str, place: Place) -> Cow<'_, str> {
+    // Longer than a device's name, and letters, digits and dashes alone: as most are.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if segment.len() > 4 && segment.bytes().all(plain) {
+        return Cow::Borrowed(segment);
+    }
     // The dot of a final `.json` in a folder: else key `a` and a folder `a.json` would want one name.
     let json_dot = segment.len().wrapping_sub(DOCUMENT_END.len());
     let ends_in_json = place == Place::Folder
@@ -140,12 +145,11 @@ fn encode(segment: &str, place: Place) -> Cow<'_, str> {
             .as_bytes()
             .get(json_dot..)
             .is_some_and(|end| end.eq_ignore_ascii_case(DOCUMENT_END.as_bytes()));
-    let device = is_device(segment);
     let must = |at: usize, char: char| {
         let edge = at == 0 || at + char.len_utf8() == segment.len();
         is_always_encoded(char)
             || edge && matches!(char, '.' | ' ')
-            || at == 0 && device
+            || at == 0 && is_device(segment)
             || at == json_dot && ends_in_json
     };
     if !segment.char_indices().any(|(at, char)| must(at, char)) {
@@ -250,7 +254,7 @@ impl Names {
 
     /// The file of a document.
     pub(crate) fn document(&self, key: &Key) -> PathBuf {
-        self.root.join(document_path(key))
+        document_below(&self.root, key)
     }
 
     /// The folder of all that is not a document.

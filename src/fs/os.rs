@@ -160,10 +160,10 @@ impl Fs for OsFs {
 }
 
 /// A file that was opened, or made.
-fn opened(file: fs::File, how: Open) -> io::Result<Arc<dyn File>> {
-    let file = OsFile { file, locked_by: AtomicU32::new(0) };
+fn opened((file, opened): (fs::File, Stat), how: Open) -> io::Result<Arc<dyn File>> {
+    let file = OsFile { file, opened, locked_by: AtomicU32::new(0) };
     let is_private = matches!(how, Open::CreateNew(Mode::Private) | Open::Create(Mode::Private));
-    if is_private && cfg!(unix) && file.stat()?.mode & 0o777 != 0o600 {
+    if is_private && cfg!(unix) && file.opened.mode & 0o777 != 0o600 {
         file.set_mode(0o600)?;
     }
     Ok(Arc::new(file))
@@ -179,6 +179,8 @@ pub(super) fn open_in(folder: &Handle, name: &str, how: Open) -> io::Result<Arc<
 #[derive(Debug)]
 struct OsFile {
     file: fs::File,
+    /// What it was when it was opened.
+    opened: Stat,
     /// The process that locked it; 0 while it is not locked.
     locked_by: AtomicU32,
 }
@@ -225,7 +227,11 @@ impl File for OsFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        self.file.metadata().map(|metadata| stat(&metadata))
+        stat_of_file(&self.file)
+    }
+
+    fn stat_when_opened(&self) -> io::Result<Stat> {
+        Ok(self.opened)
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
@@ -305,6 +311,18 @@ fn stat(metadata: &fs::Metadata) -> Stat {
     }
 }
 
+/// What an open file is.
+#[cfg(target_os = "linux")]
+pub(super) fn stat_of_file(file: &fs::File) -> io::Result<Stat> {
+    Ok(stat_of(&rustix::fs::fstat(file)?))
+}
+
+/// What an open file is.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn stat_of_file(file: &fs::File) -> io::Result<Stat> {
+    file.metadata().map(|metadata| stat(&metadata))
+}
+
 /// The same from what the system itself says.
 #[cfg(target_os = "linux")]
 pub(super) fn stat_of(found: &rustix::fs::Stat) -> Stat {
@@ -350,7 +368,7 @@ fn modified_ns(metadata: &fs::Metadata) -> i128 {
 }
 
 #[cfg(unix)]
-fn open(path: &Path, how: Open) -> io::Result<fs::File> {
+fn open(path: &Path, how: Open) -> io::Result<(fs::File, Stat)> {
     let (flags, bits) = flags(how);
     way::open(path, flags, bits)
 }
@@ -373,7 +391,7 @@ fn flags(how: Open) -> (rustix::fs::OFlags, u32) {
 }
 
 #[cfg(not(unix))]
-fn open(path: &Path, how: Open) -> io::Result<fs::File> {
+fn open(path: &Path, how: Open) -> io::Result<(fs::File, Stat)> {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(how != Open::Read);
     match how {
@@ -381,7 +399,9 @@ fn open(path: &Path, how: Open) -> io::Result<fs::File> {
         Open::CreateNew(_) => drop(options.create_new(true)),
         Open::Create(_) => drop(options.create(true)),
     }
-    options.open(path)
+    let file = options.open(path)?;
+    let stat = stat_of_file(&file)?;
+    Ok((file, stat))
 }
 
 #[cfg(test)]

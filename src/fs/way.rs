@@ -21,9 +21,7 @@ use rustix::fs::{
 use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::{Errno, retry_on_intr};
 
-#[cfg(target_os = "linux")]
-use super::Stat;
-use super::{Entry, Kind};
+use super::{Entry, Kind, Stat};
 
 /// How to open a folder only to go on from it, which takes no right to read it.
 #[cfg(target_os = "linux")]
@@ -37,23 +35,24 @@ const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::C
 const FILE: OFlags =
     OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// Opens a regular file.
-pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<fs::File> {
+/// Opens a regular file. What it is, too.
+pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<(fs::File, Stat)> {
     let mode = Mode::from_raw_mode(mode);
     let opened = patiently(|| retry_on_intr(|| open_at(path, how | FILE, mode)));
     regular(opened.map_err(said)?)
 }
 
-/// Refuses what is no regular file.
-fn regular(opened: OwnedFd) -> io::Result<fs::File> {
+/// Refuses what is no regular file. What it is, too.
+fn regular(opened: OwnedFd) -> io::Result<(fs::File, Stat)> {
     let file = fs::File::from(opened);
-    if !file.metadata()?.is_file() {
+    let stat = super::os::stat_of_file(&file)?;
+    if stat.kind != Kind::File {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "it is a folder, a pipe or a device, where a file must be; move it away",
         ));
     }
-    Ok(file)
+    Ok((file, stat))
 }
 
 /// Opens again where somebody has the sole use of the file just now: a lease is held for as long as a
@@ -95,7 +94,7 @@ impl Handle {
     }
 
     /// Opens a regular file.
-    pub(super) fn open(&self, name: &str, how: OFlags, mode: u32) -> io::Result<fs::File> {
+    pub(super) fn open(&self, name: &str, how: OFlags, mode: u32) -> io::Result<(fs::File, Stat)> {
         let mode = Mode::from_raw_mode(mode);
         // One name, and no link: there is no way that leads elsewhere.
         let open = || retry_on_intr(|| openat(&self.0, name, how | FILE, mode));

@@ -189,6 +189,10 @@ impl File for DeadlyFile {
         self.inner.stat()
     }
 
+    fn stat_when_opened(&self) -> io::Result<Stat> {
+        self.inner.stat_when_opened()
+    }
+
     fn set_mode(&self, mode: u32) -> io::Result<()> {
         self.calls.pass("set_mode", &self.path);
         self.inner.set_mode(mode)

@@ -106,6 +106,27 @@ fn short_reads_and_writes_move_fewer_bytes() {
 }
 
 #[test]
+fn a_file_is_read_to_its_end_by_one_call_and_by_more_where_that_gave_less_or_it_grew() {
+    let disk = disk_with([(PATH, b"0123456789")]);
+    let process = disk.process();
+    let file = open(&*process, PATH);
+    let reads = |disk: &Disk| disk.take_trace().iter().filter(|call| call.op == Op::ReadAt).count();
+    disk.take_trace();
+    assert_eq!(read_all(&*file).unwrap(), b"0123456789");
+    assert_eq!(reads(&disk), 1);
+    disk.hook(|_, call| if call.offset == 0 { Answer::Short(4) } else { Answer::Go });
+    assert_eq!(read_all(&*file).unwrap(), b"0123456789");
+    // The disk gives what it can, and then says that it cannot.
+    disk.hook(|_, call| if call.offset == 0 { Answer::Short(4) } else { Answer::FailOs(5) });
+    assert_eq!(read_all(&*file).unwrap_err().raw_os_error(), Some(5));
+    disk.unhook();
+    for text in ["0123456789a", "0123456789abcdefghijklmnopqrstuvwxyz", "01234", ""] {
+        disk.write(PATH, text);
+        assert_eq!(read_all(&*file).unwrap(), text.as_bytes());
+    }
+}
+
+#[test]
 fn a_crash_kills_the_process_before_the_call_and_nobody_else() {
     let disk = disk_with([(PATH, b"old")]);
     let (one, other) = (disk.process(), disk.process());

@@ -147,6 +147,10 @@ impl File for Doorway {
         self.inner.stat()
     }
 
+    fn stat_when_opened(&self) -> io::Result<Stat> {
+        self.inner.stat_when_opened()
+    }
+
     fn set_mode(&self, mode: u32) -> io::Result<()> {
         self.inner.set_mode(mode)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use docbox::fs::Fs;
+use docbox::fs::{Fs, Open};
 use docbox::{Error, Store};
 
 use super::{fail, puts_in_place, syncs_journal};
@@ -10,6 +10,27 @@ use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
 use crate::support::other::Other;
 use crate::support::sim::{Answer, Op, ROOT, Survival};
+
+#[test]
+fn a_document_is_read_by_three_calls_and_what_is_none_is_found_out_by_more() {
+    let disk = disk();
+    let process = disk.process();
+    let store = open(&process).expect("opens");
+    store
+        .commit(docbox::Transaction::new().put("agents/a", &1).expect("a transaction"))
+        .expect("a commit");
+    let read = |key: &str| {
+        disk.take_trace();
+        let found = store.get_bytes(key).expect("it reads").is_some();
+        (found, disk.take_trace().into_iter().map(|call| call.op).collect::<Vec<_>>())
+    };
+    assert_eq!(read("agents/a"), (true, vec![Op::Open(Open::Read), Op::ReadAt, Op::Stat]));
+    assert_eq!(read("agents/nothing"), (false, vec![Op::Open(Open::Read)]));
+    assert_eq!(read("nobody/nothing"), (false, vec![Op::Open(Open::Read)]));
+    assert_eq!(read("agents/a.json/b"), (false, vec![Op::Open(Open::Read)]));
+    disk.symlink("agents", "/s/linked");
+    assert!(!read("linked/a").0 && !read("agents/link").0, "nothing is read through a link");
+}
 
 #[test]
 fn story_08_a_commit_that_cannot_be_put_in_place_is_in_doubt_until_it_can() {

@@ -170,6 +170,12 @@ impl Disk {
         state.volume.find(path.as_ref()).map_or(0, |inode| state.volume.stat(inode).links)
     }
 
+    /// Whether somebody has the sole use of the file that a path leads to.
+    pub fn is_leased(&self, path: impl AsRef<Path>) -> bool {
+        let state = self.0.state();
+        state.volume.find(path.as_ref()).is_ok_and(|inode| state.opened.is_leased(inode))
+    }
+
     /// The bytes of a file, links followed; `None` where there is no file.
     pub fn read(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let state = self.0.state();

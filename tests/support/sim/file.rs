@@ -20,6 +20,8 @@ pub struct SimFile {
     handle: Handle,
     path: Arc<Path>,
     writable: bool,
+    /// What it was when it was opened.
+    opened: Stat,
 }
 
 impl SimFile {
@@ -28,8 +30,9 @@ impl SimFile {
         handle: Handle,
         path: Arc<Path>,
         writable: bool,
+        opened: Stat,
     ) -> Self {
-        Self { kernel, handle, path, writable }
+        Self { kernel, handle, path, writable, opened }
     }
 
     fn call(&self, op: Op, offset: u64, len: u64) -> Call {
@@ -98,6 +101,10 @@ impl File for SimFile {
 
     fn stat(&self) -> io::Result<Stat> {
         Ok(self.turn(Op::StatFile)?.volume.stat(self.handle.inode))
+    }
+
+    fn stat_when_opened(&self) -> io::Result<Stat> {
+        Ok(self.opened)
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {

@@ -13,11 +13,15 @@ use super::volume::{Body, Folder, Volume};
 use super::walk::{Place, too_many_links};
 
 impl Volume {
-    /// Opens or makes a file.
+    /// Opens or makes a file; through no link.
     pub fn open(&mut self, path: &Path, how: Open) -> io::Result<Inode> {
         if path.file_name().is_none() {
             let inode = self.follow(path)?.inode();
             return self.open_found(inode, how);
+        }
+        let above = path.parent().map(|above| self.follow(above)).transpose()?;
+        if above.is_some_and(|walk| walk.links > 0) {
+            return Err(too_many_links());
         }
         let place = self.place(path)?;
         match (place.inode, how) {
@@ -36,10 +40,10 @@ impl Volume {
         }
         match &self.node(inode).body {
             Body::Link(_) => return Err(too_many_links()),
-            Body::Folder(_) if how != Open::Read => {
-                return Err(io::ErrorKind::IsADirectory.into());
-            }
-            Body::File(_) | Body::Folder(_) => {}
+            // As the real door says of what it has opened and is no file.
+            Body::Folder(_) if how == Open::Read => return Err(io::ErrorKind::InvalidInput.into()),
+            Body::Folder(_) => return Err(io::ErrorKind::IsADirectory.into()),
+            Body::File(_) => {}
         }
         if how == Open::Create(Mode::Private) {
             self.set_mode(inode, file_mode(Mode::Private));

@@ -40,7 +40,8 @@ impl SimFs {
         writable: bool,
     ) -> Arc<dyn File> {
         let handle = state.open_handle(self.id, inode);
-        Arc::new(SimFile::new(self.kernel.clone(), handle, path.into(), writable))
+        let stat = state.volume.stat(inode);
+        Arc::new(SimFile::new(self.kernel.clone(), handle, path.into(), writable, stat))
     }
 }
 

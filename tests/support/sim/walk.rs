@@ -38,7 +38,8 @@ impl Place {
 pub struct Walk {
     /// Below the top folder: each name and what it leads to.
     pub trail: Vec<(Name, Inode)>,
-    links: u32,
+    /// How many links it went through.
+    pub links: u32,
 }
 
 impl Walk {
