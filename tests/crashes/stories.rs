@@ -1,6 +1,7 @@
 //! The stories of docs/guarantees.md that broke earlier designs, each by name and number.
 
 mod delivery;
+mod edits;
 mod failed_syncs;
 mod folder;
 mod journal;

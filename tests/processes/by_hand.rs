@@ -106,7 +106,7 @@ fn assert_kept(home: &Home, is_exchanged: bool) {
         "{} commits, {EDITS} edits by hand, {aside} kept aside, in the instant of a rename: {lost:?}",
         lines.len()
     );
-    // A kill in the instant of an exchange is looked after by whoever rolls forward.
+    // What a killed writer left the next one puts in place by a rename: of so many kills, one or two.
     let most = if is_exchanged { 2 } else { EDITS / IN_THE_INSTANT };
     assert!(lost.len() <= most, "{lost:?}");
 }

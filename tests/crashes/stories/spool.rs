@@ -9,7 +9,7 @@ use std::time::Duration;
 use docbox::fs::{Fs, Kind, Open};
 use docbox::{Limits, Store};
 
-use super::{puts_in_place, syncs_journal};
+use super::syncs_journal;
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
 use crate::support::sim::{Answer, Call, Disk, Op, ROOT, SimFs, Survival};
@@ -191,13 +191,13 @@ fn story_26_a_file_that_was_one_document_is_written_for_that_one_only_until_it_i
 }
 
 /// The file that `agents/a` displaced last.
-fn displaced(disk: &Disk) -> PathBuf {
+pub fn displaced(disk: &Disk) -> PathBuf {
     let spool = |(path, _): &(PathBuf, Kind)| path.parent() == Some(Path::new("/s/.docbox/spool"));
     disk.tree().into_iter().find(spool).expect("a displaced file").0
 }
 
 /// A document that was written twice, so that one file waits in the spool.
-fn twice() -> (Disk, History, Store) {
+pub fn twice() -> (Disk, History, Store) {
     let (disk, history) = (disk(), History::default());
     let store = open(&disk.process()).expect("opens");
     for round in ["one", "two"] {
@@ -255,90 +255,6 @@ fn whoever_opens_a_file_that_is_being_written_waits_until_it_is_a_document() {
     let seen = seen.recv_timeout(Duration::from_secs(30)).expect("it opens in the end");
     let versions = ["one of T0", "two of T1", "three of T2"].map(|it| format!("\"{it}\"\n"));
     assert!(versions.iter().any(|version| version.as_bytes() == seen), "whole: {seen:?}");
-}
-
-#[test]
-fn story_23_an_edit_at_any_call_of_a_commit_is_kept() {
-    let (base, history, store) = twice();
-    drop(store);
-    for deletes in [false, true] {
-        let write = [("agents/a", (!deletes).then_some("three"))];
-        let run = |at: u64| {
-            let (disk, history) = (base.fork(), history.fork());
-            let store = open(&disk.process()).expect("opens");
-            disk.take_trace();
-            let (outside, begun) = (disk.clone(), disk.calls());
-            let edited = Arc::new(AtomicBool::new(false));
-            let note = Arc::clone(&edited);
-            disk.hook(move |index, _| {
-                if index == begun + at {
-                    // As an editor does it: a new file, renamed over.
-                    outside.write("/s/.new", "\"mine\"\n");
-                    outside.rename("/s/.new", "/s/agents/a.json");
-                    note.store(true, Ordering::SeqCst);
-                }
-                Answer::Go
-            });
-            history.commit(&store, &write).expect("a commit");
-            disk.unhook();
-            drop(store);
-            (disk, edited.load(Ordering::SeqCst))
-        };
-        let mut at = 0;
-        loop {
-            let (disk, is_edited) = run(at);
-            if !is_edited {
-                break;
-            }
-            let keeps = |(path, _): (PathBuf, Kind)| {
-                disk.read(path).is_some_and(|bytes| bytes == b"\"mine\"\n")
-            };
-            let is_overwritten_unseen = !disk.tree().into_iter().any(keeps);
-            let was_read = is_in_the_journal(&disk, "\"mine\"\n");
-            assert!(!is_overwritten_unseen || was_read, "call {at}, deletes: {deletes}");
-            at += 1;
-        }
-        assert!(at > 10, "{at} calls");
-    }
-}
-
-/// Whether a line says that it replaced this: then whoever committed saw it.
-fn is_in_the_journal(disk: &Disk, text: &str) -> bool {
-    let revision = docbox::Revision::of(text.as_bytes()).to_string();
-    let segment = disk.read(super::segment(1)).expect("the segment");
-    String::from_utf8_lossy(&segment).contains(&format!("\"was\":\"{revision}\""))
-}
-
-#[test]
-fn an_edit_that_a_dead_writer_displaced_and_did_not_look_at_is_kept() {
-    let (disk, history, store) = twice();
-    let outside = disk.clone();
-    disk.hook(move |_, call| {
-        if puts_in_place(call) {
-            outside.write("/s/.new", "\"mine\"\n");
-            outside.rename("/s/.new", "/s/agents/a.json");
-        }
-        // It dies once it has put the document in place.
-        if call.op == Op::StatFile && is_named(&outside, "/s/agents/a.json", &call.path) {
-            return Answer::Crash;
-        }
-        Answer::Go
-    });
-    history.commit(&store, &[("agents/a", Some("three"))]).expect_err("it dies");
-    disk.unhook();
-    let next = open(&disk.process()).expect("opens");
-    history.commit(&next, &[("agents/a", Some("four"))]).expect("a commit");
-    let kept = disk.tree().into_iter().filter_map(|(path, _)| {
-        path.starts_with("/s/.docbox/recovered").then(|| disk.read(path)).flatten()
-    });
-    assert_eq!(kept.collect::<Vec<_>>(), [b"\"mine\"\n"]);
-    drop((store, next));
-}
-
-/// Whether the edit has been displaced under this name of the spool.
-fn is_named(disk: &Disk, document: &str, spooled: &Path) -> bool {
-    let mine = |path: &Path| disk.read(path).is_some_and(|bytes| bytes == b"\"mine\"\n");
-    spooled.starts_with("/s/.docbox/spool") && mine(spooled) && !mine(Path::new(document))
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! Stories of documents that are edited by hand while they are committed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use docbox::Store;
+use docbox::fs::{Fs, Kind, Open};
+
+use super::puts_in_place;
+use super::spool::{displaced, twice};
+use crate::history::History;
+use crate::oracle::{check, open};
+use crate::support::sim::{Answer, Call, Disk, Op};
+
+const DOCUMENT: &str = "/s/agents/a.json";
+const SPOOL: &str = "/s/.docbox/spool";
+const MINE: &[u8] = b"\"mine\"\n";
+
+/// As most editors do it: a new file, renamed over.
+fn edit_by_rename(disk: &Disk) {
+    disk.write("/s/.new", MINE);
+    disk.rename("/s/.new", DOCUMENT);
+}
+
+/// As a shell does it: the same file, written anew.
+fn edit_in_place(disk: &Disk) {
+    disk.write(DOCUMENT, MINE);
+}
+
+/// Whether the edit lies anywhere, or a line says that it replaced it: then whoever committed saw it.
+fn is_kept(disk: &Disk) -> bool {
+    let revision = docbox::Revision::of(MINE).to_string();
+    let segment = disk.read(super::segment(1)).expect("the segment");
+    String::from_utf8_lossy(&segment).contains(&format!("\"was\":\"{revision}\""))
+        || disk.tree().into_iter().any(|(path, _)| disk.read(path).is_some_and(|it| it == MINE))
+}
+
+/// Commits, with an edit at the `at`th call of it; whether there were so many.
+fn commit_with_edit_at(
+    at: u64,
+    (disk, history, store): (&Disk, &History, &Store),
+    text: Option<&str>,
+    edit: fn(&Disk),
+) -> bool {
+    let (outside, begun) = (disk.clone(), disk.calls());
+    let edited = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&edited);
+    disk.hook(move |index, _| {
+        // Nobody can open a file in whose making the store is; then it is edited a moment later.
+        let is_due = index >= begun + at && !outside.is_leased(DOCUMENT);
+        if is_due && !note.swap(true, Ordering::SeqCst) {
+            edit(&outside);
+        }
+        Answer::Go
+    });
+    history.commit(store, &[("agents/a", text)]).expect("a commit");
+    disk.unhook();
+    edited.load(Ordering::SeqCst)
+}
+
+#[test]
+fn story_23_an_edit_at_any_call_of_a_commit_is_kept() {
+    let (base, history, store) = twice();
+    drop(store);
+    for text in [Some("three"), None] {
+        let mut at = 0;
+        loop {
+            let (disk, history) = (base.fork(), history.fork());
+            let store = open(&disk.process()).expect("opens");
+            if !commit_with_edit_at(at, (&disk, &history, &store), text, edit_by_rename) {
+                break;
+            }
+            drop(store);
+            assert!(is_kept(&disk), "call {at}, {text:?}");
+            at += 1;
+        }
+        assert!(at > 10, "{at} calls");
+    }
+}
+
+#[test]
+fn an_edit_in_place_at_any_call_of_a_commit_is_kept_or_read() {
+    let (base, history, store) = twice();
+    drop(store);
+    // A document that this process has put in place before need not be read by it.
+    for is_known in [false, true] {
+        for text in [Some("three"), None] {
+            let mut at = 0;
+            loop {
+                let (disk, history) = (base.fork(), history.fork());
+                let store = open(&disk.process()).expect("opens");
+                if is_known {
+                    history.commit(&store, &[("agents/a", Some("known"))]).expect("a commit");
+                }
+                if !commit_with_edit_at(at, (&disk, &history, &store), text, edit_in_place) {
+                    break;
+                }
+                assert!(is_kept(&disk), "call {at}, {text:?}, known: {is_known}");
+                history.commit(&store, &[("agents/a", Some("four"))]).expect("a commit");
+                assert!(is_kept(&disk), "and the next commit: call {at}, {text:?}, {is_known}");
+                at += 1;
+            }
+            assert!(at > 10, "{at} calls");
+        }
+    }
+}
+
+/// Commits to a document that is edited at the last moment, and dies once names have changed places.
+fn die_once_exchanged(disk: &Disk, history: &History, text: &str) {
+    let outside = disk.clone();
+    let exchanged = AtomicBool::new(false);
+    let store = open(&disk.process()).expect("opens");
+    disk.hook(move |_, call| {
+        if exchanged.load(Ordering::SeqCst) {
+            return Answer::Crash;
+        }
+        if puts_in_place(call) {
+            assert_eq!(call.op, Op::Exchange, "it is replaced by exchange");
+            edit_by_rename(&outside);
+            exchanged.store(true, Ordering::SeqCst);
+        }
+        Answer::Go
+    });
+    history.commit(&store, &[("agents/a", Some(text))]).expect_err("it dies");
+    disk.unhook();
+}
+
+fn recovered(disk: &Disk) -> Vec<Vec<u8>> {
+    let kept = disk.tree().into_iter().filter_map(|(path, _): (PathBuf, Kind)| {
+        path.starts_with("/s/.docbox/recovered").then(|| disk.read(path)).flatten()
+    });
+    kept.collect()
+}
+
+/// Whoever comes next keeps the edit that the dead writer displaced.
+fn assert_kept_by_the_next(disk: &Disk, history: &History) {
+    assert_ne!(disk.read(DOCUMENT).expect("the document"), MINE, "it is displaced");
+    let next = open(&disk.process()).expect("opens");
+    history.commit(&next, &[("agents/a", Some("last"))]).expect("a commit");
+    assert_eq!(recovered(disk), [MINE]);
+    drop(next);
+    check(&disk.fork(), history);
+}
+
+#[test]
+fn an_edit_that_a_dead_writer_displaced_and_did_not_look_at_is_kept() {
+    for is_alone in [false, true] {
+        let (disk, history, store) = twice();
+        let others = (!is_alone).then_some(store);
+        die_once_exchanged(&disk, &history, "three");
+        assert_kept_by_the_next(&disk, &history);
+        drop(others);
+    }
+}
+
+#[test]
+fn an_edit_that_a_new_file_displaced_as_its_writer_died_is_kept() {
+    for is_alone in [false, true] {
+        let (disk, history, store) = twice();
+        // Somebody reads the file that was displaced, so that it cannot be used again.
+        let reader = disk.process();
+        let held = reader.open(&displaced(&disk), Open::Read).expect("opens");
+        let others = (!is_alone).then_some(store);
+        disk.take_trace();
+        die_once_exchanged(&disk, &history, "three");
+        let is_new = |call: &Call| call.op == Op::CreateTemp && call.path.starts_with(SPOOL);
+        assert!(disk.trace().iter().any(is_new), "a new file is put in place");
+        assert_kept_by_the_next(&disk, &history);
+        drop((others, held));
+    }
+}
