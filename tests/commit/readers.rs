@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -35,25 +36,48 @@ fn assert_whole(document: usize, text: &str) {
     );
 }
 
+/// A way to read a document while it is replaced; the counter tells how often documents were written.
+type Look = fn(&Path, &AtomicU64) -> String;
+
+/// Waits until every document was written twice again.
+fn wait_for_rewrites(written: &AtomicU64) {
+    let seen = written.load(Ordering::Relaxed);
+    for _ in 0..1_000 {
+        if written.load(Ordering::Relaxed) > seen + 2 * DOCUMENTS as u64 {
+            break;
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
 /// Opens a document, and reads on while it is replaced.
 fn read_slowly(path: &Path, written: &AtomicU64) -> String {
     let mut file = File::open(path).expect("the document is there");
     let mut begin = [0; 100];
     file.read_exact(&mut begin).expect("its beginning");
-    let seen = written.load(Ordering::Relaxed);
-    for _ in 0..10_000 {
-        if written.load(Ordering::Relaxed) > seen + 2 * DOCUMENTS as u64 {
-            break;
-        }
-        thread::yield_now();
-    }
+    wait_for_rewrites(written);
     let mut text = String::from_utf8(begin.to_vec()).expect("UTF-8");
     file.read_to_string(&mut text).expect("the rest");
     text
 }
 
+/// Maps a document, closes it, and looks at the mapping again once it was replaced.
+#[expect(unsafe_code, reason = "a file is mapped; that nobody writes into it is what is tested")]
+fn map_and_wait(path: &Path, written: &AtomicU64) -> String {
+    let file = File::open(path).expect("the document is there");
+    // SAFETY: the bytes would only change if a document in use were written into, which must not happen; then
+    // this test fails, or the process ends by SIGBUS.
+    let mapping = unsafe { memmap2::Mmap::map(&file) }.expect("a mapping");
+    drop(file);
+    let seen = mapping[..].to_vec();
+    wait_for_rewrites(written);
+    assert!(seen == mapping[..], "what is mapped stays as it was");
+    String::from_utf8(seen).expect("UTF-8")
+}
+
 #[test]
-fn a_reader_with_a_file_open_sees_one_whole_version_however_often_it_is_replaced() {
+fn a_reader_with_a_file_open_or_mapped_sees_one_whole_version_however_often_it_is_replaced() {
+    const WAYS: [Look; 2] = [read_slowly, map_and_wait];
     let rewrites = std::env::var("DOCBOX_REWRITES").ok().and_then(|text| text.parse().ok());
     let home = Home::new();
     let store = home.still();
@@ -66,12 +90,13 @@ fn a_reader_with_a_file_open_sees_one_whole_version_however_often_it_is_replaced
         let readers: Vec<_> = (0..READERS)
             .map(|reader| {
                 let (home, written, is_over) = (&home, &written, &is_over);
+                let look = WAYS[reader % WAYS.len()];
                 scope.spawn(move || {
                     let mut looks = 0;
                     while looks == 0 || !is_over.load(Ordering::Relaxed) {
                         let document = (reader + looks) % DOCUMENTS;
                         let path = home.path(&format!("hot/{document}.json"));
-                        assert_whole(document, &read_slowly(&path, written));
+                        assert_whole(document, &look(&path, written));
                         looks += 1;
                     }
                     looks
