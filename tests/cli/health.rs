@@ -28,7 +28,11 @@ fn status_says_how_the_store_is() {
         assert_eq!(status[name], value, "{name}: {status}");
     }
     assert_eq!(status["subscriptions"][0]["lag_events"], 1);
+    // Which of the two it is depends on the filesystem of this machine's temporary folder.
+    let path = docbox::Store::open(&tavern.root).unwrap().status().unwrap().path.unwrap();
+    assert_eq!(status["path"], path);
     let text = tavern.run(&["status"]).ok();
+    assert!(text.lines().any(|line| line == format!("path: {path}")), "{text}");
     for line in ["head: 4", "drift: 1", "subscription ui: at 3, lag 1 events"] {
         assert!(text.lines().any(|found| found.starts_with(line)), "{line}: {text}");
     }

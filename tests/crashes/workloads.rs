@@ -18,9 +18,63 @@ use crate::support::sim::Disk;
 /// What some processes do on a disk.
 #[derive(Clone, Copy)]
 pub struct Workload {
-    pub name: &'static str,
-    pub beginning: fn() -> Beginning,
+    name: &'static str,
+    beginning: fn() -> Beginning,
     pub steps: fn(&Disk, &History) -> Result<()>,
+    lacks: Lacks,
+}
+
+/// What the filesystem cannot do from the beginning on. (What was there before, another one has made.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    Nothing,
+    /// No file can be leased.
+    Leases,
+    /// Nor can names change places.
+    Both,
+}
+
+impl Lacks {
+    const ALL: [Self; 3] = [Self::Nothing, Self::Leases, Self::Both];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Leases => "-without-leases",
+            Self::Both => "-by-rename",
+        }
+    }
+}
+
+impl Workload {
+    pub fn on(self, lacks: Lacks) -> Self {
+        Self { lacks, ..self }
+    }
+
+    /// Its beginning, on such a filesystem.
+    pub fn begin(&self) -> Beginning {
+        let (disk, history) = (self.beginning)();
+        if self.lacks != Lacks::Nothing {
+            disk.take_leases_away();
+        }
+        if self.lacks == Lacks::Both {
+            disk.take_exchange_away();
+        }
+        (disk, history)
+    }
+
+    pub fn lacks(&self) -> Lacks {
+        self.lacks
+    }
+
+    pub fn name(&self) -> String {
+        format!("{}{}", self.name, self.lacks.suffix())
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        let all = Lacks::ALL.into_iter().flat_map(|lacks| ALL.iter().map(move |it| it.on(lacks)));
+        all.into_iter().find(|workload| workload.name() == name)
+    }
 }
 
 const fn workload(
@@ -28,7 +82,7 @@ const fn workload(
     beginning: fn() -> Beginning,
     steps: fn(&Disk, &History) -> Result<()>,
 ) -> Workload {
-    Workload { name, beginning, steps }
+    Workload { name, beginning, steps, lacks: Lacks::Nothing }
 }
 
 /// All of them.

@@ -12,9 +12,9 @@ use super::case::{Case, Kind, Spot};
 use super::scene::{Scene, Stage};
 use super::throws::mixed;
 use crate::support::sim::Dice;
-use crate::workloads::ALL;
+use crate::workloads::{ALL, Lacks};
 
-/// How many crash states a default run looks at, in all loops together.
+/// How many crash states a default run looks at, in the first seven loops together.
 const STATES: u64 = 30_000;
 /// From so many on, each call of each workload gets `DICE_MIN` dice.
 const STATES_MANY: u64 = 1_000_000;
@@ -30,13 +30,18 @@ fn number(name: &str, default: u64) -> u64 {
 /// Looks at crash states at every call, `percent` of all; more dice each in every round, until there are
 /// enough.
 pub fn look_at_all(percent: u64, kinds: &[Kind]) {
+    look_at_all_on(&[Lacks::Nothing], percent, kinds);
+}
+
+/// The same, on filesystems that lack this.
+pub fn look_at_all_on(lacks: &[Lacks], percent: u64, kinds: &[Kind]) {
     if let Some(case) = only() {
-        if kinds.contains(&case.spot.kind) {
+        if kinds.contains(&case.spot.kind) && lacks.contains(&case.spot.workload.lacks()) {
             look_alone(case);
         }
         return;
     }
-    let stages = stages();
+    let stages = stages(lacks);
     let mut dice = Dice::new(number("DOCBOX_SEED", 0));
     let mut spots = Vec::new();
     for stage in &stages {
@@ -71,13 +76,18 @@ pub fn look_at_all(percent: u64, kinds: &[Kind]) {
 
 /// Looks at crash states in ways of which there are too many for all, `percent` of all.
 pub fn look_at_some(percent: u64, kind: Kind) {
+    look_at_some_on(&[Lacks::Nothing], percent, kind);
+}
+
+/// The same, on filesystems that lack this.
+pub fn look_at_some_on(lacks: &[Lacks], percent: u64, kind: Kind) {
     if let Some(case) = only() {
-        if kind == case.spot.kind {
+        if kind == case.spot.kind && lacks.contains(&case.spot.workload.lacks()) {
             look_alone(case);
         }
         return;
     }
-    let stages = stages();
+    let stages = stages(lacks);
     let calls: Vec<Vec<u64>> = stages.iter().map(|stage| stage.calls_for(kind)).collect();
     let spots: Vec<(usize, u64)> = (0..)
         .zip(&calls)
@@ -96,8 +106,12 @@ pub fn look_at_some(percent: u64, kind: Kind) {
     run.report(&format!("{} scenes", run.jobs()));
 }
 
-fn stages() -> Vec<Stage> {
-    ALL.iter().map(Stage::new).collect()
+fn stages(lacks: &[Lacks]) -> Vec<Stage> {
+    let on = |lacks: &Lacks| {
+        let lacks = *lacks;
+        ALL.iter().map(move |workload| Stage::new(workload.on(lacks)))
+    };
+    lacks.iter().flat_map(on).collect()
 }
 
 /// The one crash state that is asked for.
@@ -202,7 +216,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let mut at = Case { spot, throw: throws.start };
-        let stage = self.stages.iter().find(|stage| stage.workload.name == spot.workload.name);
+        let stage = self.stages.iter().find(|stage| stage.workload.name() == spot.workload.name());
         catch_unwind(AssertUnwindSafe(|| {
             let scene = Scene::new(stage.expect("it is one of them"), spot);
             for throw in throws {

@@ -12,7 +12,7 @@ use crate::workloads::{Workload, second_life};
 
 /// A workload, ready to run.
 pub struct Stage {
-    pub workload: &'static Workload,
+    pub workload: Workload,
     disk: Disk,
     history: History,
     /// The calls of a run in which nothing happens.
@@ -20,8 +20,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(workload: &'static Workload) -> Self {
-        let (disk, history) = (workload.beginning)();
+    pub fn new(workload: Workload) -> Self {
+        let (disk, history) = workload.begin();
         let mut stage = Self { workload, disk, history, calls: Vec::new() };
         let (disk, history) = (stage.disk.fork(), stage.history.fork());
         (workload.steps)(&disk, &history).expect("a workload without faults");

@@ -258,9 +258,39 @@ fn whoever_opens_a_file_that_is_being_written_waits_until_it_is_a_document() {
 }
 
 #[test]
+fn status_says_whether_documents_are_exchanged_or_renamed() {
+    for (lacks_leases, lacks_exchange, path) in
+        [(false, false, "exchange"), (true, false, "rename"), (true, true, "rename")]
+    {
+        let (disk, history) = (disk(), History::default());
+        if lacks_leases {
+            disk.take_leases_away();
+        }
+        if lacks_exchange {
+            disk.take_exchange_away();
+        }
+        let before = disk.tree();
+        let store = open(&disk.process()).expect("opens");
+        // Where nothing was put in place yet it is tried, which leaves nothing behind.
+        assert_eq!(store.status().expect("a status").path, Some(path));
+        assert_eq!(disk.tree(), before);
+        drop(store);
+        let store = open(&disk.process()).expect("opens");
+        write_rounds(&store, &history);
+        assert_eq!(store.status().expect("a status").path, Some(path), "as it was found to be");
+        drop(store);
+        let options = Store::options().disk(disk.process()).limits(limits());
+        let reader = options.housekeeping(false).open_read_only(ROOT).expect("opens");
+        assert_eq!(reader.status().expect("a status").path, None, "who only reads tries nothing");
+    }
+}
+
+#[test]
 fn without_exchange_and_leases_all_is_as_before() {
     let (disk, history) = (disk(), History::default());
     let store = open(&disk.process()).expect("opens");
+    write_rounds(&store, &history);
+    disk.take_leases_away();
     write_rounds(&store, &history);
     disk.take_exchange_away();
     write_rounds(&store, &history);

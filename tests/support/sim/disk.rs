@@ -105,9 +105,14 @@ impl Disk {
         self.0.state().locks.exclude_nobody = true;
     }
 
-    /// From here on names cannot change places, and no file be leased.
+    /// From here on names cannot change places, here and on every fork.
     pub fn take_exchange_away(&self) {
-        self.0.state().has_exchange = false;
+        self.0.state().volume.has_exchange = false;
+    }
+
+    /// From here on no file can be leased, here and on every fork.
+    pub fn take_leases_away(&self) {
+        self.0.state().volume.has_leases = false;
     }
 
     /// Sets how long somebody may wait for a lock before that counts as a deadlock.

@@ -114,7 +114,7 @@ impl File for SimFile {
 
     fn try_lease(&self) -> io::Result<bool> {
         let mut state = self.turn(Op::TryLease)?;
-        if !state.has_exchange {
+        if !state.volume.has_leases {
             return Err(io::ErrorKind::Unsupported.into());
         }
         Ok(state.opened.take_lease(self.handle))

@@ -26,8 +26,6 @@ pub struct State {
     pub volume: Volume,
     pub locks: Locks,
     pub opened: Opened,
-    /// Whether names can change places, and files be leased.
-    pub has_exchange: bool,
     pub hook: Option<Hook>,
     /// How many calls there were.
     pub calls: u64,
@@ -47,7 +45,6 @@ impl State {
             volume,
             locks: Locks::default(),
             opened: Opened::default(),
-            has_exchange: true,
             alive: BTreeSet::new(),
             next_process: 1001,
             next_handle: 1,

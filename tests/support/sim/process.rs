@@ -86,7 +86,7 @@ impl Fs for SimFs {
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         let call = Call { to: Some(other.into()), ..self.call(Op::Exchange, one) };
         let mut state = self.kernel.turn(call)?;
-        if !state.has_exchange {
+        if !state.volume.has_exchange {
             return Err(io::ErrorKind::Unsupported.into());
         }
         state.volume.exchange(one, other)

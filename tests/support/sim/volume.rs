@@ -30,6 +30,10 @@ pub struct Volume {
     now_ns: i128,
     boot: u64,
     mount: u64,
+    /// Whether names can change places.
+    pub has_exchange: bool,
+    /// Whether files can be leased.
+    pub has_leases: bool,
 }
 
 /// A file, a folder or a link.
@@ -86,6 +90,8 @@ impl Volume {
             now_ns: Timestamp::now().as_nanosecond(),
             boot: 1,
             mount: 1,
+            has_exchange: true,
+            has_leases: true,
         }
     }
 
