@@ -9,7 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::revision::Revision;
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, thread};
 use crate::transaction::Transaction;
 
 /// The most transactions that share a sync.
@@ -55,6 +55,8 @@ struct State {
     done: HashMap<u64, Result<Commit>>,
     leader: Leader,
     next_number: u64,
+    /// How many transactions the last batch had.
+    last_batch: usize,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -113,7 +115,14 @@ impl Queue {
                 continue;
             }
             state.leader = Leader::Somebody;
+            if state.last_batch > 1 {
+                // Those whose commits were made a moment ago come back with the next, if they get that moment.
+                drop(state);
+                thread::yield_now();
+                state = self.lock();
+            }
             let batch = take_batch(&mut state.waiting);
+            state.last_batch = batch.len();
             drop(state);
             state = self.lead(batch, &mut lead);
         }
