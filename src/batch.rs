@@ -21,6 +21,7 @@ use crate::queue::Commit;
 use crate::record::{EventRecord, Record, WriteRecord};
 use crate::redo::blocked;
 use crate::revision::Revision;
+use crate::roster;
 use crate::transaction::{Expect, MAX_COMMIT_BYTES, Transaction, Write};
 
 /// Transactions on their way into the journal.
@@ -185,12 +186,16 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Refuses the move of a cursor that was reset since its event was handed over. A reset is requested
+    /// Refuses the move of a cursor that was reset or removed since its event was handed over. A reset is requested
     /// under the lock that this batch holds: it is before this commit, which is refused, or after it, and
     /// then it knows this commit.
     fn check_acks(&self, transaction: &Transaction) -> Result<()> {
         for (name, ack) in &transaction.acks {
-            let definition = Definition::read(&*self.core.fs, &self.core.names, name)?;
+            let (fs, names) = (&*self.core.fs, &self.core.names);
+            if !roster::is_there(fs, names, name)? {
+                return Err(Error::NoSubscription { name: name.clone() });
+            }
+            let definition = Definition::read(fs, names, name)?;
             if definition.is_some_and(|it| it.request_after(ack.generation).is_some()) {
                 return Err(Error::Invalid(format!(
                     "subscription `{name}` was reset after the event was handed over, so that it cannot be \

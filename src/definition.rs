@@ -6,6 +6,7 @@ use crate::error::{Context, Error, Result};
 use crate::filter::Globs;
 use crate::fs::{self, Fs, Open};
 use crate::names::Names;
+use crate::pause::Pause;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
 
@@ -23,6 +24,27 @@ pub struct Definition {
     /// Where it was last told to go on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<ResetRequest>,
+    /// That it is to hand nothing over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
+    /// That it is not there any more under this name, or is about to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+    /// The name that it is just being given another for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
+}
+
+/// How a subscription ends under its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It is to be renamed once its consumer has let go of it.
+    Renaming(String),
+    /// It has another name. Whatever else lies under the old one is void.
+    Renamed(String),
+    /// It was removed. Whatever else lies under its name is void.
+    Removed,
 }
 
 /// In which order events are handed over.
@@ -45,6 +67,27 @@ pub struct ResetRequest {
 }
 
 impl Definition {
+    /// A subscription of which nothing but its name is known.
+    #[must_use]
+    pub fn unknown(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            filter: Globs::default(),
+            order: Order::Total,
+            retry: RetryPolicy::default(),
+            reset: None,
+            paused: None,
+            end: None,
+            renamed_from: None,
+        }
+    }
+
+    /// Whether what lies under its name is no subscription any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.end, Some(End::Renamed(_) | End::Removed))
+    }
+
     /// Reads the definition of a subscription; `None` when there is none.
     ///
     /// # Errors

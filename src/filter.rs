@@ -5,6 +5,7 @@ use wildmatch::WildMatch;
 
 use crate::error::{Error, Result};
 use crate::event::{OWN_TYPES, RecordedEvent};
+use crate::position::Position;
 use crate::record::events::EventLine;
 
 /// The longest glob, in bytes.
@@ -73,6 +74,16 @@ impl Filter {
             .filter(|(_, event)| self.matches(&event.kind, event.subject.as_deref()))
             .filter_map(|(idx, _)| line.event(idx, epoch).transpose())
             .collect()
+    }
+
+    /// The place of the first event of a commit that is wanted, from an index on.
+    #[must_use]
+    pub fn first(&self, line: &EventLine<'_>, from: usize) -> Option<Position> {
+        let events = line.events.iter().enumerate().skip(from);
+        let mut wanted =
+            events.filter(|(_, event)| self.matches(&event.kind, event.subject.as_deref()));
+        let (idx, _) = wanted.next()?;
+        Some(Position::new(line.seq, u32::try_from(idx).ok()?))
     }
 }
 

@@ -50,6 +50,7 @@ mod tests {
     use crate::key::Key;
     use crate::layout::MAX_LEVELS;
     use crate::names::{SEGMENT_DIGITS, SUBSCRIPTION_BYTES};
+    use crate::pause::MAX_REASON_BYTES;
     use crate::position::Position;
     use crate::queue::{BATCH_BYTES, BATCH_TRANSACTIONS};
     use crate::register::{SLOT_BYTES, SLOTS};
@@ -81,6 +82,7 @@ mod tests {
             ("Key::MAX_SEGMENT_BYTES", Key::MAX_SEGMENT_BYTES.to_string()),
             ("Key::MAX_BYTES", Key::MAX_BYTES.to_string()),
             ("SUBSCRIPTION_BYTES", SUBSCRIPTION_BYTES.to_string()),
+            ("MAX_REASON_BYTES", MAX_REASON_BYTES.to_string()),
             ("MAX_LEVELS", MAX_LEVELS.to_string()),
             ("MAX_DOCUMENT_BYTES", MAX_DOCUMENT_BYTES.to_string()),
             ("MAX_COMMIT_BYTES", MAX_COMMIT_BYTES.to_string()),

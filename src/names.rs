@@ -369,6 +369,11 @@ pub(crate) fn parse_cursor(name: &OsStr) -> Option<&str> {
     name.to_str().filter(|name| check_subscription(name).is_ok())
 }
 
+/// The subscription whose definition has this name in `cursors/`; `None` for anything else.
+pub(crate) fn parse_definition(name: &OsStr) -> Option<&str> {
+    name.to_str()?.strip_suffix(DOCUMENT_END).filter(|name| check_subscription(name).is_ok())
+}
+
 /// Checks the name of a subscription.
 pub(crate) fn check_subscription(name: &str) -> Result<()> {
     let first = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');

@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use crate::core::Core;
 use crate::cursor::{self, Cursor, CursorValue};
+use crate::defining;
 use crate::definition::{Definition, Order};
 use crate::error::{Context, Error, Result};
 use crate::filter::{Filter, Globs};
-use crate::fs::{self, File, Lock};
+use crate::fs::{File, Lock};
 use crate::head::Head;
 use crate::names;
-use crate::recovery::roll_forward;
 use crate::register::Register;
 use crate::retry::RetryPolicy;
+use crate::roster;
 use crate::settlement::fold;
 use crate::start::{Start, resolve};
 use crate::store::Store;
@@ -102,9 +103,8 @@ impl SubscriptionBuilder {
         core.check_writable()?;
         names::check_subscription(&self.name)?;
         let filter = Filter::new(&self.globs)?;
-        let path = core.names.cursor(&self.name);
-        let exists = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?.is_some();
-        if !exists && self.start.is_none() {
+        let existed = roster::is_there(&*core.fs, &core.names, &self.name)?;
+        if !existed && self.start.is_none() {
             return Err(Error::Invalid(format!(
                 "subscription `{}` is opened for the first time: say where it begins, \
                  at the `beginning`, `now`, or after a position (`--from` on the command line)",
@@ -112,16 +112,20 @@ impl SubscriptionBuilder {
             )));
         }
         let lock = self.hold(core)?;
-        let mut locked = core.lock.take()?;
-        let head = roll_forward(core, &mut locked)?;
-        let exists = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?.is_some();
-        self.define(core)?;
-        if !exists {
+        let (locked, head) = defining::take(core)?;
+        if roster::is_there(&*core.fs, &core.names, &self.name)? {
+            let old = Definition::read(&*core.fs, &core.names, &self.name)?;
+            self.define(core, old.as_ref())?;
+        } else if existed {
+            // Removed or renamed while its consumer was waited for: to begin it anew is not what was asked for.
+            return Err(Error::NoSubscription { name: self.name });
+        } else {
             self.create(core, &head)?;
         }
-        drop(locked);
+        // Under the lock still: a register may be made anew, which must not bring a removed one back.
         let mut cursor =
             Cursor::take_over(&*core.fs, &core.names, &self.name, &core.identity, &head)?;
+        drop(locked);
         let value = fold(core, &self.name, cursor.value(), &head)?;
         cursor.write(CursorValue { pid: Some(core.fs.process_id()), ..value })?;
         tracing::debug!(subscription = self.name, next = %cursor.value().next, "opened");
@@ -140,9 +144,12 @@ impl SubscriptionBuilder {
                 return Ok(file);
             }
             let busy = || -> Result<Error> {
-                let pid =
-                    cursor::peek(&*core.fs, &core.names, &self.name)?.and_then(|value| value.pid);
-                Ok(Error::Busy { name: self.name.clone(), pid })
+                let value = match cursor::peek(&*core.fs, &core.names, &self.name) {
+                    // Removed, and its consumer has not let go yet.
+                    Err(Error::NoSubscription { .. }) => None,
+                    value => value?,
+                };
+                Ok(Error::Busy { name: self.name.clone(), pid: value.and_then(|value| value.pid) })
             };
             if self.stop.load(Ordering::Acquire) || (!self.wait && begun.elapsed() > BUSY_FOR) {
                 return Err(busy()?);
@@ -157,19 +164,22 @@ impl SubscriptionBuilder {
     }
 
     /// Writes down what it is now, if that has changed.
-    fn define(&self, core: &Core) -> Result<()> {
-        let old = Definition::read(&*core.fs, &core.names, &self.name)?;
+    fn define(&self, core: &Core, old: Option<&Definition>) -> Result<()> {
         let new = Definition {
             name: self.name.clone(),
             filter: self.globs.clone(),
             order: Order::Total,
             retry: self.retry.clone(),
-            reset: old.as_ref().and_then(|old| old.reset),
+            reset: old.and_then(|old| old.reset),
+            paused: old.and_then(|old| old.paused.clone()),
+            end: None,
+            renamed_from: None,
         };
-        if old.as_ref() == Some(&new) { Ok(()) } else { new.write(&*core.fs, &core.names) }
+        if old == Some(&new) { Ok(()) } else { new.write(&*core.fs, &core.names) }
     }
 
-    /// Makes the cursor, durably, before anything is delivered.
+    /// Makes the cursor, durably, before anything is delivered; then the definition, which makes it count where
+    /// one that had ended, or that nothing came of, left its own.
     fn create(&self, core: &Core, head: &Head) -> Result<()> {
         let next = resolve(core, self.start.unwrap_or(Start::Beginning), head)?;
         let value = CursorValue {
@@ -181,7 +191,8 @@ impl SubscriptionBuilder {
             attempt: 0,
         };
         let path = core.names.cursor(&self.name);
-        let created = Register::create(&*core.fs, &path, &value);
+        let created =
+            Register::create(&*core.fs, &path, &value).and_then(|()| self.define(core, None));
         if created.is_err() {
             // There, perhaps, but not durable: a subscription that a power cut forgets would begin anew.
             let _ = core.fs.remove_file(&path);

@@ -7,16 +7,13 @@ use std::time::Instant;
 
 use crate::core::Core;
 use crate::cursor::{self, CursorValue};
-use crate::definition::{Definition, Order, ResetRequest};
-use crate::error::{Context, Error, Result};
-use crate::filter::Globs;
-use crate::fs::{self, Lock, Open};
-use crate::names;
+use crate::defining;
+use crate::definition::ResetRequest;
+use crate::error::{Context, Result};
+use crate::fs::{Lock, Open};
 use crate::opening::{BUSY_FOR, STAND_BY};
 use crate::position::Position;
-use crate::recovery::roll_forward;
 use crate::register::{Register, RegisterWriter};
-use crate::retry::RetryPolicy;
 use crate::start::{Start, resolve};
 use crate::sync::thread;
 
@@ -25,23 +22,9 @@ use crate::sync::thread;
 /// # Errors
 /// [`Error::NoSubscription`], [`Error::Compacted`], [`Error::Invalid`].
 pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
-    core.check_writable()?;
-    names::check_subscription(name)?;
-    let register = core.names.cursor(name);
-    if fs::stat_if_there(&*core.fs, &register).context("look at", &register)?.is_none() {
-        return Err(Error::NoSubscription { name: name.to_owned() });
-    }
-    let mut locked = core.lock.take()?;
-    let head = roll_forward(core, &mut locked)?;
+    let (mut locked, head) = defining::take(core)?;
+    let mut definition = defining::find(core, name)?;
     let next = resolve(core, to, &head)?;
-    let mut definition =
-        Definition::read(&*core.fs, &core.names, name)?.unwrap_or_else(|| Definition {
-            name: name.to_owned(),
-            filter: Globs::default(),
-            order: Order::Total,
-            retry: RetryPolicy::default(),
-            reset: None,
-        });
     let obeyed = cursor::peek(&*core.fs, &core.names, name)?.map_or(0, |value| value.generation);
     let last = definition.reset.map_or(0, |request| request.generation).max(obeyed);
     let request = ResetRequest { generation: last + 1, next, folded: head.seq };
@@ -59,9 +42,7 @@ pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
     if alone {
         obey_alone(core, name, request)?;
     }
-    // Wakes a consumer in another process: it watches `head`.
-    locked.write_head(&head)?;
-    core.bell.ring();
+    defining::tell(core, &mut locked, &head)?;
     tracing::info!(subscription = name, next = %next, "reset");
     Ok(next)
 }

@@ -14,7 +14,9 @@ use crate::filter::{Filter, Globs};
 use crate::fs;
 use crate::journal::Segments;
 use crate::key::Key;
+use crate::pause::Pause;
 use crate::position::Position;
+use crate::roster;
 use crate::spool::Way;
 
 /// How a store is.
@@ -66,6 +68,9 @@ pub struct SubscriptionStatus {
     pub attempt: u32,
     /// The process of its consumer; `None` when nobody consumes it.
     pub pid: Option<u32>,
+    /// That it hands nothing over, why, and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
     /// Which types it wants, as it was last opened.
     pub types: Vec<String>,
     /// Which subjects it wants.
@@ -142,8 +147,15 @@ impl Status {
 
 impl SubscriptionStatus {
     pub(crate) fn all(core: &Core) -> Result<Vec<Self>> {
-        let names = cursor::list(&*core.fs, &core.names)?;
-        names.into_iter().map(|name| Self::of(core, name)).collect()
+        let mut all = Vec::new();
+        for name in roster::list(&*core.fs, &core.names)? {
+            match Self::of(core, name) {
+                // Removed, or renamed, a moment ago.
+                Err(Error::NoSubscription { .. }) => {}
+                one => all.push(one?),
+            }
+        }
+        Ok(all)
     }
 
     fn of(core: &Core, name: String) -> Result<Self> {
@@ -153,6 +165,9 @@ impl SubscriptionStatus {
                 error = Some(unreadable.to_string());
                 None
             });
+        let now = Timestamp::now();
+        let paused = definition.as_ref().and_then(|definition| definition.paused.clone());
+        let paused = paused.filter(|pause| pause.holds_at(now));
         let Globs { types, subjects } =
             definition.map(|definition| definition.filter).unwrap_or_default();
         let value = cursor::peek(&*core.fs, &core.names, &name)?;
@@ -163,6 +178,7 @@ impl SubscriptionStatus {
             lag_age_s: None,
             attempt: value.as_ref().map_or(0, |value| value.attempt),
             pid: cursor::consumer(&*core.fs, &core.names, &name)?,
+            paused,
             types,
             subjects,
             error,

@@ -1,5 +1,7 @@
 //! Stores: the door to everything.
 
+mod subscriptions;
+
 use std::path::Path;
 
 use serde::Serialize;
@@ -11,17 +13,12 @@ use crate::core::Core;
 use crate::document::Document;
 use crate::emitted::Emitted;
 use crate::error::{Context, Error, Result};
-use crate::events::Events;
 use crate::housekeeping;
 use crate::key::Key;
-use crate::opening::SubscriptionBuilder;
 use crate::options::Options;
-use crate::position::Position;
 use crate::queue::Commit;
-use crate::reset::reset;
 use crate::retention::retain;
-use crate::start::Start;
-use crate::status::{Status, SubscriptionStatus};
+use crate::status::Status;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex, PoisonError};
 use crate::transaction::Transaction;
@@ -200,36 +197,6 @@ impl Store {
                 other => return other.map(Some),
             }
         }
-    }
-
-    /// A subscription, to be opened.
-    pub fn subscribe(&self, name: impl Into<String>) -> SubscriptionBuilder {
-        SubscriptionBuilder::new(self.clone(), name.into())
-    }
-
-    /// A look at the events, without a cursor.
-    ///
-    /// # Errors
-    /// [`Error::Compacted`], [`Error::Invalid`] for a start beyond the head.
-    pub fn events(&self, start: Start) -> Result<Events> {
-        Events::new(self.clone(), start)
-    }
-
-    /// Makes a subscription go on from elsewhere; a consumer that runs now goes there at once. What is
-    /// settled then, that is: the position after which it goes on.
-    ///
-    /// # Errors
-    /// [`Error::NoSubscription`], [`Error::Compacted`], [`Error::Invalid`].
-    pub fn reset(&self, subscription: &str, to: Start) -> Result<Position> {
-        reset(self.core(), subscription, to).map(Position::before)
-    }
-
-    /// Every subscription: how far it is, and who consumes it.
-    ///
-    /// # Errors
-    /// What the disk says; [`Error::Corrupt`].
-    pub fn subscriptions(&self) -> Result<Vec<SubscriptionStatus>> {
-        SubscriptionStatus::all(self.core())
     }
 
     /// How the store is.

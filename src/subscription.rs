@@ -7,15 +7,16 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::cursor::{Cursor, CursorValue};
-use crate::definition::Definition;
 use crate::delivery::{Consumer, Delivery, Flight, HandOver, InFlight};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::event::RecordedEvent;
 use crate::filter::Filter;
-use crate::fs::{self, File, Stat};
+use crate::fs::File;
 use crate::head::Head;
 use crate::head_reader::HeadReader;
 use crate::journal::Reader;
+use crate::notices::Notices;
+use crate::pause::Pause;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
 use crate::settlement;
@@ -50,15 +51,12 @@ pub struct Subscription {
     consumer: Arc<Consumer>,
     filter: Filter,
     head: HeadReader,
-    /// The version of `head` at which resets were looked for last.
-    obeyed: u64,
     reader: Reader,
     /// Events of the commit that was read last and are still to be handed over.
     ready: VecDeque<Arc<RecordedEvent>>,
     /// Everything before this is settled or not wanted.
     floor: Position,
-    /// The definition file that was obeyed last.
-    definition: Option<Stat>,
+    notices: Notices,
     stop: Arc<AtomicBool>,
 }
 
@@ -97,11 +95,10 @@ impl Subscription {
             consumer,
             filter,
             head,
-            obeyed: 0,
             reader,
             ready: VecDeque::new(),
             floor,
-            definition: None,
+            notices: Notices::default(),
             stop,
         }
     }
@@ -151,6 +148,12 @@ impl Subscription {
         })
     }
 
+    /// The pause that holds, as far as this consumer was told: nothing is handed over, and `catch_up` ends.
+    #[must_use]
+    pub fn pause(&self) -> Option<&Pause> {
+        self.notices.pause()
+    }
+
     /// Makes the cursor durable now, instead of within a second.
     ///
     /// # Errors
@@ -168,7 +171,7 @@ impl Subscription {
             _ => None,
         };
         core.bell.watch(&core.names.head(), core.fs.can_watch());
-        core.bell.wait(rings, due);
+        core.bell.wait(rings, self.wakes_at(due));
     }
 
     fn wait(&mut self, patience: Patience) -> Result<Option<Delivery>> {
@@ -181,7 +184,7 @@ impl Subscription {
             }
             self.take_note();
             let (version, head) = self.head.look()?;
-            self.obey_reset(version, &head)?;
+            self.obey(version, &head)?;
             let due = match consumer.flight.state() {
                 Flight::Out => {
                     return Err(Error::Invalid(format!(
@@ -197,7 +200,12 @@ impl Subscription {
                 Flight::Backoff { until } => Some(until),
                 Flight::Settled { .. } | Flight::None => None,
             };
-            if due.is_none_or(|due| due <= Instant::now()) {
+            let is_paused = self.pause().is_some();
+            if is_paused && matches!(patience, Patience::UpTo(_)) {
+                self.write_floor()?;
+                return Ok(None);
+            }
+            if !is_paused && due.is_none_or(|due| due <= Instant::now()) {
                 let is_ready = due.is_some() || self.fetch(&head)?;
                 // What was committed since waits for the next call.
                 let is_beyond =
@@ -211,6 +219,7 @@ impl Subscription {
                 }
             }
             self.write_floor()?;
+            let due = self.wakes_at(due);
             let deadline = match patience {
                 Patience::Until(deadline) if deadline <= Instant::now() => return Ok(None),
                 Patience::Until(deadline) => Some(due.map_or(deadline, |due| due.min(deadline))),
@@ -218,6 +227,14 @@ impl Subscription {
             };
             core.bell.watch(&core.names.head(), core.fs.can_watch());
             core.bell.wait(rings, deadline);
+        }
+    }
+
+    /// When there may be something to hand over: at the end of a pause, else of a backoff.
+    fn wakes_at(&self, due: Option<Instant>) -> Option<Instant> {
+        match self.pause() {
+            Some(pause) => pause.rest().and_then(|rest| Instant::now().checked_add(rest)),
+            None => due,
         }
     }
 
@@ -315,39 +332,27 @@ impl Subscription {
         Ok(())
     }
 
-    /// Goes where a reset says, once. A reset writes the definition, then `head`: while that is not written,
-    /// there is none. Where nothing is left to be read there is time to look all the same.
-    fn obey_reset(&mut self, version: u64, head: &Head) -> Result<()> {
+    /// Does what its definition says since the last look: a reset is gone to, once.
+    fn obey(&mut self, version: u64, head: &Head) -> Result<()> {
         let is_idle = self.ready.is_empty() && self.reader.next() > head.seq;
-        if self.obeyed == version && !is_idle {
-            return Ok(());
-        }
         let consumer = Arc::clone(&self.consumer);
         let core = consumer.store.core();
-        let path = core.names.cursor_definition(&consumer.name);
-        let stat = fs::stat_if_there(&*core.fs, &path).context("look at", &path)?;
-        if stat == self.definition {
-            self.obeyed = version;
-            return Ok(());
-        }
-        let definition = Definition::read(&*core.fs, &core.names, &consumer.name)?;
-        let mut cursor = consumer.cursor();
-        let generation = cursor.value().generation;
-        let Some(request) = definition.and_then(|definition| definition.request_after(generation))
-        else {
-            (self.definition, self.obeyed) = (stat, version);
+        let Some(definition) = self.notices.look(core, &consumer.name, version, is_idle)? else {
             return Ok(());
         };
-        let pid = cursor.value().pid;
-        cursor.write(CursorValue { pid, ..request.cursor(core) })?;
-        cursor.sync()?;
+        let mut cursor = consumer.cursor();
+        if let Some(request) = definition.request_after(cursor.value().generation) {
+            let pid = cursor.value().pid;
+            cursor.write(CursorValue { pid, ..request.cursor(core) })?;
+            cursor.sync()?;
+            tracing::info!(subscription = self.consumer.name, next = %request.next, "went where a reset said");
+            self.floor = request.next;
+            self.ready.clear();
+            self.consumer.flight.clear();
+            self.reader = core.reader(self.floor.seq);
+        }
         drop(cursor);
-        (self.definition, self.obeyed) = (stat, version);
-        tracing::info!(subscription = self.consumer.name, next = %request.next, "went where a reset said");
-        self.floor = request.next;
-        self.ready.clear();
-        self.consumer.flight.clear();
-        self.reader = core.reader(self.floor.seq);
+        self.notices.obeyed();
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use crate::key::Key;
 use crate::record::Record;
 use crate::recovery::roll_forward;
 use crate::revision::Revision;
+use crate::roster;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -242,10 +243,15 @@ impl Verify<'_> {
 
     fn cursors(&mut self, head: Option<&Head>) -> Result<()> {
         let core = self.core;
-        for name in cursor::list(&*core.fs, &core.names)? {
+        for name in roster::list(&*core.fs, &core.names)? {
+            let value = match cursor::peek(&*core.fs, &core.names, &name) {
+                // Removed, or renamed, a moment ago.
+                Err(Error::NoSubscription { .. }) => continue,
+                value => value?,
+            };
             self.report.subscriptions += 1;
             let path = core.names.cursor(&name);
-            let checked = match (cursor::peek(&*core.fs, &core.names, &name)?, head) {
+            let checked = match (value, head) {
                 (None, _) => Err(cursor::unreadable(&name)),
                 (Some(value), Some(_)) => {
                     // The head of now: the cursor may have moved since the head was read.

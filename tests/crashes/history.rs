@@ -22,6 +22,12 @@ pub struct Known {
     /// Of each subscription, the events that it acked and that only a power cut brings again; whether not
     /// even that.
     pub settled: BTreeMap<String, BTreeMap<Position, Durable>>,
+    /// Of each subscription that was renamed, by its first name, the names that it may have: one of them.
+    pub names: BTreeMap<String, Vec<String>>,
+    /// Whether subscriptions that were removed are gone; `None` where nobody was told.
+    pub gone: BTreeMap<String, Option<bool>>,
+    /// Whether subscriptions are paused; `None` where nobody was told.
+    pub paused: BTreeMap<String, Option<bool>>,
     /// The transactions of which somebody saw an event or a document in its place.
     pub seen: BTreeSet<String>,
     /// The power failed, and nobody has opened the store since: documents may hold anything.
@@ -61,6 +67,13 @@ pub enum Outcome {
 /// Documents and their texts; `None` deletes. A text is made unlike all others, but for one that begins
 /// with `=`; `large` is more than a page.
 pub type Writes<'a> = &'a [(&'a str, Option<&'a str>)];
+
+impl Known {
+    /// The names that a subscription may have.
+    pub fn names_of(&self, name: &str) -> Vec<String> {
+        self.names.get(name).cloned().unwrap_or_else(|| vec![name.to_owned()])
+    }
+}
 
 impl Attempt {
     fn new(index: usize, writes: Writes<'_>) -> Self {
@@ -185,6 +198,35 @@ impl History {
     /// A subscription goes back: whatever was settled may come again.
     pub fn note_reset(&self, name: &str) {
         self.known().settled.remove(name);
+    }
+
+    /// A subscription is about to get another name, or has got it.
+    pub fn note_rename(&self, name: &str, to: &str, renamed: bool) {
+        let mut known = self.known();
+        let names = known.names.entry(name.into()).or_insert_with(|| vec![name.into()]);
+        if renamed {
+            names.clear();
+        }
+        if !names.iter().any(|name| name == to) {
+            names.push(to.into());
+        }
+    }
+
+    /// The names that a subscription may have.
+    pub fn names_of(&self, name: &str) -> Vec<String> {
+        self.known().names_of(name)
+    }
+
+    /// A subscription is about to be removed (`None`), or made anew; it is gone, or there.
+    pub fn note_gone(&self, name: &str, gone: Option<bool>) {
+        let mut known = self.known();
+        known.settled.remove(name);
+        known.gone.insert(name.into(), gone);
+    }
+
+    /// A subscription is about to be paused or resumed (`None`), or is.
+    pub fn note_paused(&self, name: &str, paused: Option<bool>) {
+        self.known().paused.insert(name.into(), paused);
     }
 
     /// Only what is durable is settled for sure.

@@ -70,8 +70,17 @@ impl<'a> Session<'a> {
         name: &str,
         step: impl FnOnce(&History, &Store, Subscription) -> Result<()>,
     ) -> Result<()> {
-        let opened = self.store().and_then(|store| Ok((subscribe(&store, name)?, store)));
+        let opened = self.store().and_then(|store| {
+            let now = name_now(&store, &self.history.names_of(name))?;
+            if self.history.known().gone.get(name) == Some(&Some(true)) {
+                self.history.note_gone(name, None);
+            }
+            Ok((subscribe(&store, &now)?, store))
+        });
         let result = opened.and_then(|(subscription, store)| {
+            if self.history.known().gone.remove(name).is_some() {
+                self.history.note_reset(name);
+            }
             self.consumed.insert(name.to_owned());
             step(self.history, &store, subscription)
         });
@@ -149,13 +158,15 @@ impl<'a> Session<'a> {
 
     /// Takes all events and acks them.
     pub fn deliver(&mut self, name: &str) -> Result<()> {
-        self.consume(name, |history, _, mut subscription| acknowledge(history, &mut subscription))
+        self.consume(name, |history, _, mut subscription| {
+            acknowledge(history, name, &mut subscription)
+        })
     }
 
     /// The same, and the cursor is made durable.
     pub fn deliver_durably(&mut self, name: &str) -> Result<()> {
         self.consume(name, |history, _, mut subscription| {
-            acknowledge(history, &mut subscription)?;
+            acknowledge(history, name, &mut subscription)?;
             subscription.sync()?;
             history.note_synced(name);
             Ok(())
@@ -206,7 +217,44 @@ impl<'a> Session<'a> {
     pub fn reset(&mut self, name: &str) -> Result<()> {
         self.with(|history, store| {
             history.note_reset(name);
-            store.reset(name, Start::Beginning)
+            store.reset(&name_now(store, &history.names_of(name))?, Start::Beginning)
+        })
+    }
+
+    /// The subscription gets another name; here it is known by its first.
+    pub fn rename(&mut self, name: &str, to: &str) -> Result<()> {
+        self.with(|history, store| {
+            let now = name_now(store, &history.names_of(name))?;
+            history.note_rename(name, to, false);
+            store.rename(&now, to)?;
+            history.note_rename(name, to, true);
+            Ok(())
+        })
+    }
+
+    /// The subscription is removed.
+    pub fn remove(&mut self, name: &str) -> Result<()> {
+        self.with(|history, store| {
+            let now = name_now(store, &history.names_of(name))?;
+            history.note_gone(name, None);
+            store.remove(&now)?;
+            history.note_gone(name, Some(true));
+            Ok(())
+        })
+    }
+
+    /// The subscription is paused, or resumed.
+    pub fn pause(&mut self, name: &str, pause: bool) -> Result<()> {
+        self.with(|history, store| {
+            let now = name_now(store, &history.names_of(name))?;
+            history.note_paused(name, None);
+            if pause {
+                store.pause(&now, Some("as a test"), None)?;
+            } else {
+                store.resume(&now)?;
+            }
+            history.note_paused(name, Some(pause));
+            Ok(())
         })
     }
 
@@ -240,14 +288,22 @@ pub fn subscribe(store: &Store, name: &str) -> Result<Subscription> {
     store.subscribe(name).from(Start::Beginning).retry(retry).open()
 }
 
-fn acknowledge(history: &History, subscription: &mut Subscription) -> Result<()> {
-    let name = subscription.name().to_owned();
+/// Which of the names that it may have a subscription has.
+pub fn name_now(store: &Store, names: &[String]) -> Result<String> {
+    let listed = store.subscriptions()?;
+    let there: Vec<&str> = listed.iter().map(|one| one.name.as_str()).collect();
+    let found: Vec<&String> = names.iter().filter(|name| there.contains(&name.as_str())).collect();
+    assert!(found.len() < 2, "one subscription has two names: {found:?}");
+    Ok(found.first().map_or_else(|| names[0].clone(), |name| (*name).clone()))
+}
+
+fn acknowledge(history: &History, name: &str, subscription: &mut Subscription) -> Result<()> {
     for delivery in subscription.catch_up() {
         let delivery = delivery?;
-        let position = history.note_delivery(&name, &delivery);
+        let position = history.note_delivery(name, &delivery);
         let kind = delivery.event().kind().to_owned();
         delivery.ack()?;
-        history.note_ack(&name, position, kind);
+        history.note_ack(name, position, kind);
     }
     Ok(())
 }

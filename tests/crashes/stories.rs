@@ -8,6 +8,7 @@ mod journal;
 mod opening;
 mod settlement;
 mod spool;
+mod verbs;
 
 use std::path::{Path, PathBuf};
 

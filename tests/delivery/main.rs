@@ -11,15 +11,18 @@ mod cursor;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/door.rs"]
 mod door;
+mod ended;
 mod filter;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/home.rs"]
 mod home;
+mod pausing;
 mod publisher;
 mod reset;
 mod retention;
 mod settling;
 mod start;
+mod waiting;
 
 use docbox::{Start, Store, Subscription};
 

@@ -101,6 +101,7 @@ fn what_json_shows_has_the_fields_that_are_written_down() {
     let store = home.still();
     emit(&store, [1]);
     drop(store.subscribe("ui").from(Start::Beginning).open().unwrap());
+    store.pause("ui", None, None).unwrap();
     // A subscription with something wrong says so in one field more.
     home.write(".docbox/cursors/ui", vec![0; home.read(".docbox/cursors/ui").len()]);
     let status = store.status().unwrap();

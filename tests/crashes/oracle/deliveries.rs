@@ -23,7 +23,7 @@ pub fn check(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) 
                 committed.get(&position.seq).is_some_and(|attempt| attempt.kind == *kind);
             assert!(survives, "{name} was given {kind} at {position}, which did not survive");
         }
-        let seen = take(store, name);
+        let Some(seen) = take_as_known(store, known, name) else { continue };
         let in_order = seen.windows(2).all(|pair| pair[0] < pair[1]);
         assert!(in_order, "{name} gets events in order: {seen:?}");
         for (seq, attempt) in committed {
@@ -46,6 +46,35 @@ pub fn check(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) 
         let again: Vec<_> = seen.iter().filter(|position| settled.contains(position)).collect();
         assert!(again.is_empty(), "{name} had settled {again:?}");
     }
+}
+
+/// The same, under whatever name it has now; `None` where it was removed, as it may have been.
+pub fn take_as_known(store: &Store, known: &Known, name: &str) -> Option<Vec<Position>> {
+    let listed = store.subscriptions().expect("subscriptions are listed");
+    let names = known.names_of(name);
+    let found: Vec<_> = listed.iter().filter(|one| names.contains(&one.name)).collect();
+    let gone = known.gone.get(name).copied().unwrap_or(Some(false));
+    let fits = match gone {
+        Some(true) => found.is_empty(),
+        Some(false) => found.len() == 1,
+        None => found.len() < 2,
+    };
+    assert!(fits, "{name} is known as {names:?}, gone: {gone:?}, and this is there: {found:?}");
+    let now = found.first()?;
+    if let Some(Some(paused)) = known.paused.get(name) {
+        assert_eq!(now.paused.is_some(), *paused, "{name} is as it was told");
+    }
+    store.resume(&now.name).expect("it is resumed");
+    Some(take(store, &now.name))
+}
+
+/// The same once more, after everything was checked and resumed.
+pub fn take_again(store: &Store, known: &Known, name: &str) -> Option<Vec<Position>> {
+    let listed = store.subscriptions().expect("subscriptions are listed");
+    let names = known.names_of(name);
+    let now = listed.iter().find(|one| names.contains(&one.name))?;
+    assert!(now.paused.is_none(), "it was resumed");
+    Some(take(store, &now.name))
 }
 
 /// Takes all that a subscription has, and settles it.

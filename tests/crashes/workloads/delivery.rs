@@ -60,3 +60,45 @@ pub fn settling(disk: &Disk, history: &History) -> Result<()> {
     session.deliver("counter")?;
     session.close()
 }
+
+/// A subscription is given other names, with and without events in between, and one that it had before.
+pub fn renames(disk: &Disk, history: &History) -> Result<()> {
+    let mut session = Session::start(disk, history);
+    session.commit(&[("agents/a", Some("one"))])?;
+    session.rename("ui", "screen")?;
+    session.deliver("ui")?;
+    session.commit(&[])?;
+    session.rename("ui", "ui")?;
+    session.rename("ui", "glass")?;
+    session.deliver_durably("ui")?;
+    session.commit(&[])?;
+    session.close()
+}
+
+/// A subscription is removed, and one of its name made anew; segments go meanwhile.
+pub fn removals(disk: &Disk, history: &History) -> Result<()> {
+    let mut session = Session::start(disk, history);
+    session.commit(&[("agents/a", Some("one"))])?;
+    session.remove("ui")?;
+    session.commit(&[])?;
+    session.deliver("ui")?;
+    session.remove("ui")?;
+    session.checkpoint()?;
+    session.commit(&[])?;
+    session.retain()?;
+    session.close()
+}
+
+/// A subscription is paused and resumed.
+pub fn pauses(disk: &Disk, history: &History) -> Result<()> {
+    let mut session = Session::start(disk, history);
+    session.commit(&[("agents/a", Some("one"))])?;
+    session.pause("ui", true)?;
+    session.deliver("ui")?;
+    session.commit(&[])?;
+    session.rename("ui", "screen")?;
+    session.pause("ui", false)?;
+    session.deliver("ui")?;
+    session.pause("ui", true)?;
+    session.close()
+}

@@ -86,3 +86,18 @@ pub fn reader(disk: &Disk, history: &History) -> Result<()> {
     }
     writer.close()
 }
+
+/// One consumes, the other gives the subscription other names and removes it.
+pub fn renamers(disk: &Disk, history: &History) -> Result<()> {
+    let mut consumer = Session::start(disk, history);
+    let mut other = Session::start(disk, history);
+    let _ = other.open();
+    for name in ["screen", "ui", "glass"] {
+        let committed = consumer.commit(&[("agents/a", Some(name))]);
+        let renamed = other.rename("ui", name);
+        unless_both_died(committed, renamed)?;
+        unless_both_died(consumer.deliver("ui"), other.deliver("ui"))?;
+    }
+    let removed = other.remove("ui");
+    unless_both_died(consumer.deliver("ui"), removed)
+}
