@@ -19,11 +19,14 @@ mod output;
 mod shell;
 mod start;
 mod status;
+mod steering;
 mod stop;
 mod subscribe;
 mod subscriptions;
+mod time;
 mod update;
 mod verify;
+mod waiting;
 mod which_store;
 
 use std::process::ExitCode;
@@ -77,8 +80,20 @@ fn dispatch(args: Args, out: &mut Output) -> Result<ExitCode> {
         Verb::Events(events) => reading(given, |store| events::run(store, events, out)),
         Verb::Subscribe(subscribe) => writing(given, |store| subscribe::run(store, subscribe, out)),
         Verb::Subscriptions => reading(given, |store| subscriptions::list(store, out)),
-        Verb::Reset { name, to } => {
-            writing(given, |store| subscriptions::reset(store, &name, to, out))
+        Verb::Reset { name, to } => writing(given, |store| steering::reset(store, &name, to, out)),
+        Verb::Pause { name, reason, until } => {
+            writing(given, |store| steering::pause(store, &name, reason.as_deref(), until, out))
+        }
+        Verb::Resume { name } => writing(given, |store| steering::resume(store, &name, out)),
+        Verb::Rename { old, new } => {
+            writing(given, |store| steering::rename(store, &old, &new, out))
+        }
+        Verb::Remove { name } => writing(given, |store| steering::remove(store, &name, out)),
+        Verb::Wait { name, position, timeout } => {
+            reading(given, |store| waiting::wait(store, &name, &position, timeout, out))
+        }
+        Verb::Drain { names, timeout } => {
+            reading(given, |store| waiting::drain(store, &names, timeout, out))
         }
         Verb::Status => reading(given, |store| status::run(store, out)),
         Verb::Verify => reading(given, |store| verify::run(store, out)),

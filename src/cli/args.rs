@@ -1,10 +1,12 @@
 //! What may stand on the command line, and the help about it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use super::start::{StartArg, start};
+use super::time::{TimeArg, duration, time};
 
 /// A document store with an outbox, made of plain files.
 ///
@@ -99,6 +101,63 @@ pub enum Verb {
         /// Where to: `beginning`, `now`, or a position, after which it goes on.
         #[arg(long, value_name = "beginning|now|POS", value_parser = start)]
         to: StartArg,
+    },
+    /// Make a subscription hand nothing over for a while.
+    ///
+    /// A consumer that runs, in whatever process, obeys at once. Nothing is lost: the journal is kept for it.
+    #[command(after_help = "Example: docbox pause mail --reason 'the relay is down' --until 30m")]
+    Pause {
+        /// The subscription.
+        name: String,
+        /// Why; shown by `subscriptions`.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// It goes on of itself then: a time as in `2026-11-25T18:00:00Z`, or how long from now, as `30m`.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        until: Option<TimeArg>,
+    },
+    /// Let a subscription go on that was paused.
+    #[command(after_help = "Example: docbox resume mail")]
+    Resume {
+        /// The subscription.
+        name: String,
+    },
+    /// Give a subscription another name, under which it goes on where it is.
+    ///
+    /// A consumer that runs ends, and is to be started again under the new name.
+    #[command(after_help = "Example: docbox rename mail mail-eu")]
+    Rename {
+        /// Its name now.
+        old: String,
+        /// Its name from then on: 1 to 64 of a-z 0-9 - _.
+        new: String,
+    },
+    /// Remove a subscription: it keeps nothing in the journal any more, and its consumer ends.
+    #[command(after_help = "Example: docbox remove mail")]
+    Remove {
+        /// The subscription.
+        name: String,
+    },
+    /// Wait until a subscription has settled everything up to a position, whoever consumes it.
+    #[command(after_help = "Example: docbox wait ui 42 --timeout 30s")]
+    Wait {
+        /// The subscription.
+        name: String,
+        /// A position, as in `42-0`, or `42` for the end of commit 42.
+        position: String,
+        /// How long at most, as in `30s`; then exit 1 [default: for ever].
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        timeout: Option<Duration>,
+    },
+    /// Wait until subscriptions have settled everything that is committed by now, whoever consumes them.
+    #[command(after_help = "Example: docbox drain ui mail --timeout 1m")]
+    Drain {
+        /// The subscriptions.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// How long at most in all, as in `30s`; then exit 1 [default: for ever].
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        timeout: Option<Duration>,
     },
     /// Say how the store is.
     #[command(after_help = "Example: docbox status --json | jq .head")]

@@ -6,6 +6,7 @@ use docbox::{Store, SubscriptionStatus};
 
 use super::failure::Result;
 use super::output::Output;
+use super::subscriptions::paused;
 
 pub fn run(store: &Store, out: &mut Output) -> Result<ExitCode> {
     let status = store.status()?;
@@ -48,5 +49,7 @@ fn summary(one: &SubscriptionStatus) -> String {
     let age =
         one.lag_age_s.map_or_else(String::new, |age_s| format!(", the oldest {age_s:.0} s old"));
     let consumer = one.pid.map_or_else(String::new, |pid| format!(", consumed by process {pid}"));
-    place + &age + &consumer
+    let pause =
+        one.paused.as_ref().map_or_else(String::new, |pause| format!(", {}", paused(pause)));
+    place + &age + &consumer + &pause
 }

@@ -11,6 +11,7 @@ use super::cloudevent::CloudEvent;
 use super::events::print;
 use super::failure::{Failure, Result};
 use super::output::Output;
+use super::subscriptions::paused;
 use super::{shell, stop};
 
 pub fn run(store: &Store, args: Subscribe, out: &mut Output) -> Result<ExitCode> {
@@ -37,7 +38,14 @@ pub fn run(store: &Store, args: Subscribe, out: &mut Output) -> Result<ExitCode>
     let synced = subscription.sync();
     done?;
     synced?;
-    Ok(ExitCode::SUCCESS)
+    match subscription.pause().filter(|_| !follow) {
+        Some(pause) => Err(Failure::No(format!(
+            "subscription `{}` is {}; `docbox resume` lets it go on, and `--follow` waits for that",
+            subscription.name(),
+            paused(pause)
+        ))),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn deliver(

@@ -1,14 +1,12 @@
-//! `subscriptions` and `reset`.
+//! `subscriptions`: how far each is, and who consumes it.
 
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, Table, presets};
-use docbox::{Position, Store, SubscriptionStatus, escaped};
-use serde::Serialize;
+use docbox::{Pause, Store, SubscriptionStatus, escaped};
 
 use super::failure::Result;
 use super::output::Output;
-use super::start::StartArg;
 
 pub fn list(store: &Store, out: &mut Output) -> Result<ExitCode> {
     let all = store.subscriptions()?;
@@ -38,7 +36,8 @@ fn table(all: &[SubscriptionStatus]) -> Table {
     table
 }
 
-/// Name, position, lag in events, age of the oldest of them, pid of the consumer, what is wrong.
+/// Name, position, lag in events, age of the oldest of them, pid of the consumer, what is wrong or why nothing
+/// is handed over.
 fn cells(one: &SubscriptionStatus) -> [String; 6] {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     [
@@ -47,22 +46,13 @@ fn cells(one: &SubscriptionStatus) -> [String; 6] {
         one.lag_events.to_string(),
         or_none(one.lag_age_s.map(|age_s| format!("{age_s:.0} s"))),
         or_none(one.pid.map(|pid| pid.to_string())),
-        or_none(one.error.clone()),
+        or_none(one.error.clone().or_else(|| one.paused.as_ref().map(paused))),
     ]
 }
 
-#[derive(Serialize)]
-struct Moved<'a> {
-    name: &'a str,
-    position: Position,
-}
-
-pub fn reset(store: &Store, name: &str, to: StartArg, out: &mut Output) -> Result<ExitCode> {
-    let position = store.reset(name, to.0)?;
-    if out.is_json() {
-        out.json(&Moved { name, position })?;
-    } else {
-        out.line(&format!("{name} {position}"))?;
-    }
-    Ok(ExitCode::SUCCESS)
+/// That it is paused, until when and why.
+pub fn paused(pause: &Pause) -> String {
+    let until = pause.until.map_or_else(String::new, |until| format!(" until {until:.0}"));
+    let reason = pause.reason.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+    format!("paused{until}{reason}")
 }

@@ -17,4 +17,5 @@ mod lines;
 #[path = "../support/program.rs"]
 mod program;
 mod readme;
+mod steering;
 mod subscribe;
