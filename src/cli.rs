@@ -79,7 +79,9 @@ fn dispatch(args: Args, out: &mut Output) -> Result<ExitCode> {
         }),
         Verb::Events(events) => reading(given, |store| events::run(store, events, out)),
         Verb::Subscribe(subscribe) => writing(given, |store| subscribe::run(store, subscribe, out)),
-        Verb::Subscriptions => reading(given, |store| subscriptions::list(store, out)),
+        Verb::Subscriptions { watch } => {
+            reading(given, |store| subscriptions::list(store, watch, out))
+        }
         Verb::Reset { name, to } => writing(given, |store| steering::reset(store, &name, to, out)),
         Verb::Pause { name, reason, until } => {
             writing(given, |store| steering::pause(store, &name, reason.as_deref(), until, out))

@@ -76,6 +76,7 @@ mod identity;
 mod journal;
 mod json;
 mod key;
+mod lag;
 pub mod layout;
 mod leftovers;
 mod limits;
@@ -131,6 +132,7 @@ pub use journal::Sizes;
 pub use key::Key;
 #[doc(hidden)]
 pub use key::escaped;
+pub use lag::Meter;
 #[doc(hidden)]
 pub use limits::Limits;
 pub use opening::SubscriptionBuilder;

@@ -75,6 +75,46 @@ fn anything_due(core: &Core) -> Result<bool> {
     Ok(total > core.limits.retain_bytes || stats.first().is_some_and(|stat| is_old(core, stat)))
 }
 
+/// A segment that is sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed {
+    /// The first commit of the segment after it.
+    pub next: u64,
+    /// Its bytes.
+    pub len: u64,
+    /// In how many seconds it is old enough to be dropped; negative once it is.
+    pub due_in_s: Option<f64>,
+    /// Whether it would be dropped if nobody needed it.
+    pub is_outlived: bool,
+}
+
+/// The sealed segments, oldest first. From files alone, without a lock.
+///
+/// # Errors
+/// What the disk says.
+pub fn outlived(core: &Core) -> Result<Vec<Sealed>> {
+    let segments = Segments::list(&*core.fs, &core.names)?;
+    let mut total: u64 = sizes(core, &segments)?.iter().map(|stat| stat.len).sum();
+    let mut all = Vec::new();
+    for pair in segments.firsts().windows(2) {
+        let [first, next] = *pair else { break };
+        let path = core.names.segment(first);
+        let Some(stat) = fs::stat_if_there(&*core.fs, &path).context("look at", &path)? else {
+            continue;
+        };
+        let is_outlived = is_old(core, &stat) || total > core.limits.retain_bytes;
+        total = total.saturating_sub(stat.len);
+        let due_in_s = Some(core.limits.retain_age.as_secs_f64() - age_s(&stat));
+        all.push(Sealed { next, len: stat.len, due_in_s, is_outlived });
+    }
+    Ok(all)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "of an age in nanoseconds")]
+fn age_s(stat: &Stat) -> f64 {
+    (Timestamp::now().as_nanosecond() - stat.modified_ns) as f64 / 1e9
+}
+
 fn sizes(core: &Core, segments: &Segments) -> Result<Vec<Stat>> {
     let mut stats = Vec::new();
     for first in segments.firsts() {

@@ -10,10 +10,12 @@ use crate::cursor;
 use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Context, Error, Result};
-use crate::filter::{Filter, Globs};
+use crate::filter::Globs;
 use crate::fs;
+use crate::head::Head;
 use crate::journal::Segments;
 use crate::key::Key;
+use crate::lag::{self, Kept};
 use crate::pause::Pause;
 use crate::position::Position;
 use crate::roster;
@@ -64,6 +66,16 @@ pub struct SubscriptionStatus {
     pub lag_events: u64,
     /// How old the oldest of them is, in seconds.
     pub lag_age_s: Option<f64>,
+    /// How many of them it settled in a second, between the last two looks of a [`Meter`](crate::Meter).
+    pub rate_per_s: Option<f64>,
+    /// In how many seconds it has caught up, if all goes on as between these looks; `None` also where it falls
+    /// behind.
+    pub catch_up_s: Option<f64>,
+    /// Bytes of the journal that would be gone by now, were they not kept for it.
+    pub held_bytes: u64,
+    /// In how many seconds the segment that it needs first will be kept for its sake alone, or, when negative,
+    /// since when; `None` where it needs the newest only.
+    pub retention_s: Option<f64>,
     /// How often the event after `position` was handed over already.
     pub attempt: u32,
     /// The process of its consumer; `None` when nobody consumes it.
@@ -176,6 +188,10 @@ impl SubscriptionStatus {
             position: value.as_ref().map(|value| value.next.before()),
             lag_events: 0,
             lag_age_s: None,
+            rate_per_s: None,
+            catch_up_s: None,
+            held_bytes: 0,
+            retention_s: None,
             attempt: value.as_ref().map_or(0, |value| value.attempt),
             pid: cursor::consumer(&*core.fs, &core.names, &name)?,
             paused,
@@ -187,6 +203,9 @@ impl SubscriptionStatus {
         let checked = value.ok_or_else(|| cursor::unreadable(&status.name)).and_then(|value| {
             cursor::check(&status.name, &value, &core.identity, &head).map(|()| value)
         });
+        let needed = checked.as_ref().map_or(1, |value| value.next.seq.min(value.folded + 1));
+        let Kept { held_bytes, retention_s } = lag::kept(core, needed)?;
+        (status.held_bytes, status.retention_s) = (held_bytes, retention_s);
         match checked {
             Ok(value) => match status.measure_lag(core, value.next, &head) {
                 Err(gone @ Error::Compacted { .. }) => status.error = Some(gone.to_string()),
@@ -197,25 +216,12 @@ impl SubscriptionStatus {
         Ok(status)
     }
 
-    fn measure_lag(&mut self, core: &Core, next: Position, head: &crate::head::Head) -> Result<()> {
+    fn measure_lag(&mut self, core: &Core, next: Position, head: &Head) -> Result<()> {
         let globs = Globs { types: self.types.clone(), subjects: self.subjects.clone() };
-        let filter = Filter::new(&globs)?;
-        let mut reader = core.reader(next.seq);
-        let mut oldest: Option<Timestamp> = None;
-        while let Some(record) = reader.read(head)? {
-            let from = if record.seq == next.seq { next.idx as usize } else { 0 };
-            let unsettled = record.events.iter().skip(from);
-            let wanted = unsettled
-                .filter(|event| filter.matches(&event.kind, event.subject.as_deref()))
-                .count();
-            if wanted > 0 {
-                self.lag_events += wanted as u64;
-                oldest.get_or_insert(record.time);
-            }
-        }
-        self.lag_age_s = oldest.map(|oldest| {
-            (Timestamp::now() - oldest).total(jiff::Unit::Second).unwrap_or(0.0).max(0.0)
-        });
+        let end = Position::end_of(head.seq).next();
+        let lag = lag::wanted(core, &globs, next, end, head)?;
+        self.lag_events = lag.events;
+        self.lag_age_s = lag.oldest.map(lag::age_s);
         Ok(())
     }
 }

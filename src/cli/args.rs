@@ -90,9 +90,13 @@ pub enum Verb {
         after_help = "Example: docbox subscribe mail --from now --type AgentCompleted --follow --exec ./send-mail"
     )]
     Subscribe(Subscribe),
-    /// List the subscriptions: how far they are, and who consumes them.
+    /// List the subscriptions: how far they are, how fast, and who consumes them.
     #[command(after_help = "Example: docbox subscriptions --json | jq .lag_events")]
-    Subscriptions,
+    Subscriptions {
+        /// Look again every second, until interrupted.
+        #[arg(long)]
+        watch: bool,
+    },
     /// Make a subscription go on from elsewhere.
     #[command(after_help = "Example: docbox reset ui --to beginning")]
     Reset {

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use docbox::{Store, SubscriptionStatus};
 
 use super::failure::Result;
-use super::output::Output;
-use super::subscriptions::paused;
+use super::output::{Output, say};
+use super::subscriptions::{holds, paused};
 
 pub fn run(store: &Store, out: &mut Output) -> Result<ExitCode> {
     let status = store.status()?;
+    status.subscriptions.iter().for_each(warn);
     if out.is_json() {
         out.json(&status)?;
         return Ok(ExitCode::SUCCESS);
@@ -36,6 +37,19 @@ pub fn run(store: &Store, out: &mut Output) -> Result<ExitCode> {
         out.line(&format!("subscription {}: {}", one.name, summary(one)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until somebody goes on with it, or removes it.
+fn warn(one: &SubscriptionStatus) {
+    if let Some(holds) = holds(one) {
+        let age = one
+            .lag_age_s
+            .map_or_else(String::new, |age_s| format!(", its oldest event {age_s:.0} s old"));
+        say(&format!(
+            "subscription `{}` {holds}{age}: let a consumer go on with it, or `docbox remove {}`",
+            one.name, one.name
+        ));
+    }
 }
 
 fn summary(one: &SubscriptionStatus) -> String {

@@ -9,6 +9,7 @@ use super::Store;
 use crate::error::Error;
 use crate::error::Result;
 use crate::events::Events;
+use crate::lag::Meter;
 use crate::opening::SubscriptionBuilder;
 use crate::pause::Pause;
 use crate::pausing;
@@ -122,5 +123,11 @@ impl Store {
     /// What the disk says; [`Error::Corrupt`].
     pub fn subscriptions(&self) -> Result<Vec<SubscriptionStatus>> {
         SubscriptionStatus::all(self.core())
+    }
+
+    /// Looks at the subscriptions again and again, and says how fast they are.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.clone())
     }
 }

@@ -50,7 +50,7 @@ fn subscriptions_tell_position_lag_and_age() {
     assert_eq!((&all[1]["name"], &all[1]["lag_events"]), (&json!("b"), &json!(2)));
     assert!(all[0]["lag_age_s"].is_null() && all[1]["lag_age_s"].as_f64().unwrap() >= 0.0);
     let text = tavern.run(&["subscriptions"]).ok();
-    assert!(text.starts_with("a\t3\t0\t-\t-\t-\nb\t1\t2\t"), "{text}");
+    assert!(text.starts_with("a\t3\t0\t-\t-\t-\t-\t-\nb\t1\t2\t"), "{text}");
 }
 
 #[test]
@@ -136,4 +136,50 @@ fn a_store_that_cannot_be_written_is_read_as_it_stands() {
         assert!(said.contains("Permission denied"), "{args:?}: {said}");
     }
     modes(&tavern.root, 0o644, 0o755);
+}
+
+#[test]
+fn status_warns_of_what_the_journal_keeps_for_a_subscription_that_nobody_consumes() {
+    let tavern = Tavern::with_turns(1);
+    tavern.run(&["subscribe", "dead", "--from", "now"]).ok();
+    assert_eq!(tavern.run(&["status"]).stderr, "");
+    let sizes = docbox::Sizes { segment_bytes: 1500, fill_bytes: 512 };
+    let limits = docbox::Limits { sizes, ..docbox::Limits::default() };
+    let store = docbox::Store::options().limits(limits).open(&tavern.root).unwrap();
+    for turn in 0..50 {
+        store.commit(docbox::Transaction::new().put("turn", &turn).unwrap()).unwrap();
+    }
+    store.close().unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(24 * 8);
+    for entry in fs::read_dir(tavern.home().join("journal")).unwrap() {
+        let file = fs::File::options().write(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(old).unwrap();
+    }
+    let warned = tavern.run(&["status"]).stderr;
+    for what in ["subscription `dead` keeps", "bytes of the journal for 86", "docbox remove dead"] {
+        assert!(warned.contains(what), "{warned}");
+    }
+    assert!(tavern.run(&["subscriptions"]).ok().contains("nobody consumes it"));
+    tavern.run(&["remove", "dead"]).ok();
+    assert_eq!(tavern.run(&["status"]).stderr, "");
+}
+
+#[cfg(unix)]
+#[test]
+fn subscriptions_can_be_watched() {
+    let tavern = Tavern::with_turns(3);
+    tavern.run(&["subscribe", "ui", "--from", "beginning", "--max", "1"]).ok();
+    let watching = tavern.start(&["subscriptions", "--watch", "--json"]);
+    let first: serde_json::Value = serde_json::from_str(&watching.line()).unwrap();
+    assert_eq!((&first["lag_events"], &first["rate_per_s"]), (&2.into(), &serde_json::Value::Null));
+    tavern.run(&["subscribe", "ui"]).ok();
+    loop {
+        let next: serde_json::Value = serde_json::from_str(&watching.line()).unwrap();
+        if next["lag_events"] == 0 {
+            assert_eq!(next["catch_up_s"], 0.0);
+            break;
+        }
+    }
+    watching.signal("TERM");
+    assert_eq!(watching.end().code, 0);
 }

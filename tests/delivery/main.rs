@@ -16,6 +16,7 @@ mod filter;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/home.rs"]
 mod home;
+mod lag;
 mod pausing;
 mod publisher;
 mod reset;
