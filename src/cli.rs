@@ -16,6 +16,7 @@ mod input;
 mod lines;
 mod logging;
 mod output;
+mod retention;
 mod shell;
 mod start;
 mod status;
@@ -97,6 +98,7 @@ fn dispatch(args: Args, out: &mut Output) -> Result<ExitCode> {
         Verb::Drain { names, timeout } => {
             reading(given, |store| waiting::drain(store, &names, timeout, out))
         }
+        Verb::Retention(args) => writing(given, |store| retention::run(store, args, out)),
         Verb::Status => reading(given, |store| status::run(store, out)),
         Verb::Verify => reading(given, |store| verify::run(store, out)),
         Verb::Demo { dir, fast } => demo::run(dir, fast, out),

@@ -1,11 +1,13 @@
 //! Making a store: it appears whole or not at all.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::{Context, Error, Result};
@@ -15,6 +17,7 @@ use crate::identity::Identity;
 use crate::names::Names;
 use crate::record::microseconds;
 use crate::register::Register;
+use crate::retain::Retain;
 
 /// The format that this version reads and writes.
 pub const FORMAT: u32 = 1;
@@ -41,6 +44,24 @@ pub struct StoreFile {
     /// When it was made.
     #[serde(with = "microseconds")]
     pub created: Timestamp,
+    /// What is kept of the journal, once it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<Retain>,
+    /// What a newer docbox wrote.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+/// Replaces `store.json`, durably.
+///
+/// # Errors
+/// What the disk says.
+pub fn write(fs: &dyn Fs, names: &Names, store: &StoreFile) -> Result<()> {
+    let path = names.store_json();
+    let mut text = serde_json::to_vec_pretty(store)
+        .map_err(|error| Error::Invalid(format!("{}: {error}", path.display())))?;
+    text.push(b'\n');
+    fs::replace_durably(fs, &path, &text)
 }
 
 /// Reads `store.json`; `None` when there is no store.
@@ -163,16 +184,19 @@ fn build(fs: &dyn Fs, names: &Names) -> Result<()> {
     let identity = Identity { store: Uuid::now_v7().to_string(), epoch: 1 };
     let now = Timestamp::now();
     let created = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
-    let store = StoreFile { format: FORMAT, identity: identity.clone(), created };
-    let mut text = serde_json::to_vec_pretty(&store)
-        .map_err(|error| Error::Invalid(format!("{}: {error}", names.store_json().display())))?;
-    text.push(b'\n');
+    let store = StoreFile {
+        format: FORMAT,
+        identity: identity.clone(),
+        created,
+        retain: None,
+        rest: BTreeMap::new(),
+    };
     fs::replace_durably(fs, &names.readme(), README.as_bytes())?;
     fs::replace_durably(fs, &names.gitignore(), b"*\n")?;
     let head = Head::empty(identity);
     Register::create(fs, &names.head(), &head)?;
     Register::create(fs, &names.applied(), &Applied::up_to(&head))?;
-    fs::replace_durably(fs, &names.store_json(), &text)?;
+    write(fs, names, &store)?;
     fs.sync_dir(&names.home()).context("sync the folder", &names.home())
 }
 

@@ -353,6 +353,17 @@ impl Names {
     }
 }
 
+/// The folder of a store in an archive.
+pub(crate) fn archive_of(store: &str, epoch: u32) -> String {
+    format!("{store}-{epoch}")
+}
+
+/// The name of a segment in an archive.
+pub(crate) fn archived(first_seq: u64, gzip: bool) -> String {
+    let end = if gzip { ".gz" } else { "" };
+    format!("{first_seq:0SEGMENT_DIGITS$}{SEGMENT_END}{end}")
+}
+
 /// The first seq of the segment of this name in `journal/`; `None` where it is no segment's. (From
 /// 10^16 on a seq has more than 16 digits, and stands there whole.)
 pub(crate) fn parse_segment(name: &OsStr) -> Option<u64> {

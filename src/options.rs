@@ -10,8 +10,10 @@ use crate::fs::{self, Fs, OsFs};
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::names::Names;
+use crate::policy;
 use crate::read_only;
 use crate::recovery;
+use crate::retain::Retain;
 use crate::store::Store;
 
 /// How to open a store.
@@ -21,12 +23,19 @@ pub struct Options {
     create: bool,
     housekeeping: bool,
     limits: Limits,
+    retain: Option<Retain>,
     fs: Arc<dyn Fs>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { create: true, housekeeping: true, limits: Limits::default(), fs: Arc::new(OsFs) }
+        Self {
+            create: true,
+            housekeeping: true,
+            limits: Limits::default(),
+            retain: None,
+            fs: Arc::new(OsFs),
+        }
     }
 }
 
@@ -34,6 +43,13 @@ impl Options {
     /// Whether a store is made where there is none; it is, unless said otherwise.
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// What is kept of the journal. The store keeps it: it holds for every process, until the store is told
+    /// something else.
+    pub fn retain(mut self, retain: Retain) -> Self {
+        self.retain = Some(retain);
         self
     }
 
@@ -62,13 +78,18 @@ impl Options {
     ///
     /// # Errors
     /// [`Error::Unusable`] when there is none and none is to be made, or it has another format;
+    /// [`Error::Invalid`] for what cannot be kept so;
     /// [`Error::Corrupt`] when recovery finds damage; [`Error::Blocked`] when it cannot put a document
     /// in place; what the disk says.
     pub fn open(self, folder: impl AsRef<Path>) -> Result<Store> {
+        self.retain.as_ref().map_or(Ok(()), Retain::check)?;
         let (names, identity) = self.find(folder.as_ref(), self.create)?;
-        let Self { housekeeping, limits, fs, .. } = self;
+        let Self { housekeeping, limits, retain, fs, .. } = self;
         let core = Core::new(Opening { fs, names, identity, limits, read_only: false })?;
         recovery::join(&core)?;
+        if let Some(retain) = retain {
+            policy::tell(&core, retain)?;
+        }
         Store::start(core, housekeeping)
     }
 

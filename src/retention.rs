@@ -10,6 +10,7 @@ use crate::error::{Context, Result};
 use crate::fs::{self, Open, Stat};
 use crate::head::{Applied, Head};
 use crate::journal::Segments;
+use crate::policy::{Policy, policy};
 use crate::recovery::roll_forward;
 use crate::register::Register;
 use crate::removal::remove_before;
@@ -20,7 +21,8 @@ use crate::removal::remove_before;
 /// # Errors
 /// What the disk says; what was not dropped is dropped next time.
 pub fn retain(core: &Core) -> Result<usize> {
-    if !anything_due(core)? {
+    let policy = policy(core)?;
+    if !anything_due(core, &policy)? {
         return Ok(0);
     }
     let Some(mut taken) = Held::try_take(core)? else { return Ok(0) };
@@ -29,17 +31,20 @@ pub fn retain(core: &Core) -> Result<usize> {
     let mut locked = core.lock.take()?;
     let head = roll_forward(core, &mut locked)?;
     let segments = Segments::list(&*core.fs, &core.names)?;
-    let Some(oldest) = oldest_kept(core, &segments, &applied, &head)? else { return Ok(0) };
+    let Some(oldest) = oldest_kept(core, &policy, &segments, &applied, &head)? else {
+        return Ok(0);
+    };
     if applied.oldest != Some(oldest) {
         // First said, then done: where the sync of a removal fails, no later one makes it durable.
         taken.write_durably(Applied { oldest: Some(oldest), ..applied })?;
     }
-    remove_before(core, &segments, oldest)
+    remove_before(core, &segments, policy.archive.as_ref(), oldest)
 }
 
 /// The first segment that is kept; `None` when nothing is to be dropped.
 fn oldest_kept(
     core: &Core,
+    policy: &Policy,
     segments: &Segments,
     applied: &Applied,
     head: &Head,
@@ -54,8 +59,7 @@ fn oldest_kept(
         let is_decided = applied.oldest.is_some_and(|oldest| next <= oldest);
         // One without lines may not be durable, and then nothing would be left.
         let is_needed = next > passed + 1 || next > head.seq;
-        if !is_decided && (is_needed || !(is_old(core, &stat) || total > core.limits.retain_bytes))
-        {
+        if !is_decided && (is_needed || !policy.outlives(&stat, total)) {
             break;
         }
         total = total.saturating_sub(stat.len);
@@ -65,14 +69,15 @@ fn oldest_kept(
 }
 
 /// Whether the oldest segment is old, or the journal too large; without the lock.
-fn anything_due(core: &Core) -> Result<bool> {
+fn anything_due(core: &Core, policy: &Policy) -> Result<bool> {
     let segments = Segments::list(&*core.fs, &core.names)?;
     if segments.firsts().len() < 2 {
         return Ok(false);
     }
     let stats = sizes(core, &segments)?;
     let total: u64 = stats.iter().map(|stat| stat.len).sum();
-    Ok(total > core.limits.retain_bytes || stats.first().is_some_and(|stat| is_old(core, stat)))
+    let is_decided = segments.oldest() < core.applied()?.and_then(|applied| applied.oldest);
+    Ok(is_decided || stats.first().is_some_and(|stat| policy.outlives(stat, total)))
 }
 
 /// A segment that is sealed.
@@ -93,6 +98,7 @@ pub struct Sealed {
 /// # Errors
 /// What the disk says.
 pub fn outlived(core: &Core) -> Result<Vec<Sealed>> {
+    let policy = policy(core)?;
     let segments = Segments::list(&*core.fs, &core.names)?;
     let mut total: u64 = sizes(core, &segments)?.iter().map(|stat| stat.len).sum();
     let mut all = Vec::new();
@@ -102,9 +108,9 @@ pub fn outlived(core: &Core) -> Result<Vec<Sealed>> {
         let Some(stat) = fs::stat_if_there(&*core.fs, &path).context("look at", &path)? else {
             continue;
         };
-        let is_outlived = is_old(core, &stat) || total > core.limits.retain_bytes;
+        let is_outlived = policy.outlives(&stat, total);
         total = total.saturating_sub(stat.len);
-        let due_in_s = Some(core.limits.retain_age.as_secs_f64() - age_s(&stat));
+        let due_in_s = (!policy.keep_all).then(|| policy.age.as_secs_f64() - age_s(&stat));
         all.push(Sealed { next, len: stat.len, due_in_s, is_outlived });
     }
     Ok(all)
@@ -124,9 +130,13 @@ fn sizes(core: &Core, segments: &Segments) -> Result<Vec<Stat>> {
     Ok(stats)
 }
 
-fn is_old(core: &Core, stat: &Stat) -> bool {
-    let age_ns = Timestamp::now().as_nanosecond() - stat.modified_ns;
-    u128::try_from(age_ns).is_ok_and(|age_ns| age_ns > core.limits.retain_age.as_nanos())
+impl Policy {
+    /// Whether the oldest segment is old, or the journal, which has so many bytes, too large.
+    fn outlives(&self, oldest: &Stat, total: u64) -> bool {
+        let age_ns = Timestamp::now().as_nanosecond() - oldest.modified_ns;
+        let is_old = u128::try_from(age_ns).is_ok_and(|age_ns| age_ns > self.age.as_nanos());
+        !self.keep_all && (is_old || total > self.bytes)
+    }
 }
 
 /// The newest commit that `applied` and every cursor have passed, durably.

@@ -16,7 +16,9 @@ use crate::error::{Context, Error, Result};
 use crate::housekeeping;
 use crate::key::Key;
 use crate::options::Options;
+use crate::policy;
 use crate::queue::Commit;
+use crate::retain::Retain;
 use crate::retention::retain;
 use crate::status::Status;
 use crate::sync::thread::{self, JoinHandle};
@@ -241,6 +243,22 @@ impl Store {
     pub fn retain(&self) -> Result<usize> {
         self.core().check_writable()?;
         retain(self.core())
+    }
+
+    /// What is kept of the journal, as the store was told.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn retained(&self) -> Result<Retain> {
+        policy::read(self.core())
+    }
+
+    /// Tells the store what is to be kept of the journal, for every process.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what cannot be kept so; what the disk says.
+    pub fn retain_as(&self, retain: Retain) -> Result<()> {
+        policy::tell(self.core(), retain)
     }
 
     /// Syncs what is not durable yet in the folder, so that the next open has nothing to redo, and

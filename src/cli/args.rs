@@ -163,6 +163,13 @@ pub enum Verb {
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         timeout: Option<Duration>,
     },
+    /// Show what is kept of the journal, or say it anew.
+    ///
+    /// What a subscription has not settled is kept in any case. The store remembers it, for every process.
+    #[command(
+        after_help = "Example: docbox retention --age 30d --bytes 4000000000 --archive /backup/tavern --gzip"
+    )]
+    Retention(Retention),
     /// Say how the store is.
     #[command(after_help = "Example: docbox status --json | jq .head")]
     Status,
@@ -278,4 +285,26 @@ pub struct Subscribe {
     /// When another consumer holds the subscription, wait for it to end.
     #[arg(long)]
     pub wait: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Retention {
+    /// Keep it this long, as in `12h` or `30d` [default: 7d].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub age: Option<Duration>,
+    /// Or shorter, once it has more bytes than this [default: 1 GiB].
+    #[arg(long, value_name = "N")]
+    pub bytes: Option<u64>,
+    /// Keep everything.
+    #[arg(long, conflicts_with_all = ["age", "bytes", "archive"])]
+    pub keep_all: bool,
+    /// Move what is dropped to this folder, which must be there.
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<String>,
+    /// Compress it there.
+    #[arg(long, requires = "archive")]
+    pub gzip: bool,
+    /// As in a new store.
+    #[arg(long, conflicts_with_all = ["age", "bytes", "archive", "keep_all"])]
+    pub default: bool,
 }

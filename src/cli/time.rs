@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{Span, SpanRelativeTo, Timestamp};
 
 /// A moment.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +21,11 @@ pub fn time(text: &str) -> Result<TimeArg, String> {
 
 /// Reads a duration.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: Option<SignedDuration> = text.parse().ok();
+    let span: Option<Span> = text.parse().ok();
+    let parsed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     parsed.and_then(|duration| Duration::try_from(duration).ok()).ok_or_else(|| {
         format!(
-            "`{text}` is no duration: give a number and a unit, as `500ms`, `30s`, `5m` or `1h`"
+            "`{text}` is no duration: give a number and a unit, as `500ms`, `30s`, `5m`, `1h` or `7d`"
         )
     })
 }

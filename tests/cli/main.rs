@@ -5,6 +5,7 @@
     reason = "the tests look at files as any other program does, and damage them"
 )]
 
+mod cloudevents;
 mod commit;
 mod damage;
 mod demo;
@@ -17,5 +18,6 @@ mod lines;
 #[path = "../support/program.rs"]
 mod program;
 mod readme;
+mod retention;
 mod steering;
 mod subscribe;

@@ -27,6 +27,9 @@ const LINK: (&str, &str) = ("/s/agents/link.json", "../notes.txt");
 /// A hard link to a document, kept as a backup.
 const BACKUP: (&str, &str) = ("/backup/a.json", "/s/agents/a.json");
 
+/// Where segments go that are dropped.
+const ARCHIVES: &str = "/archives";
+
 /// The text that the backup has.
 const BACKED_UP: &str = "=as it was";
 
@@ -171,7 +174,8 @@ pub fn check_own_files(disk: &Disk, is_document: impl Fn(&str) -> bool) {
     }
     for (path, kind) in disk.tree() {
         let text = path.to_str().expect("a name");
-        if path.starts_with("/s/.docbox") || kind == Kind::Dir {
+        let is_ours = path.starts_with("/s/.docbox") || path.starts_with(ARCHIVES);
+        if is_ours || kind == Kind::Dir {
             continue;
         }
         if text == LINK.0 {

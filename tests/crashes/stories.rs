@@ -1,5 +1,6 @@
 //! The stories of docs/guarantees.md that broke earlier designs, each by name and number.
 
+mod archive;
 mod delivery;
 mod edits;
 mod failed_syncs;

@@ -5,6 +5,7 @@
     reason = "the tests look at the files past the store"
 )]
 
+mod archive;
 mod bell;
 mod consumer;
 mod cursor;

@@ -1,0 +1,57 @@
+//! Every event that the program prints is a CloudEvent, as the official parser has it.
+
+use cloudevents::{AttributesReader, Data, Event};
+
+use crate::program::Tavern;
+
+/// Events with and without subject and data, of every kind of JSON, with text that asks for escapes.
+const TRANSACTIONS: &str = r#"{"events":[{"type":"Bare"},{"type":"Data","subject":"agents/jake","data":{"a":[1,1.0,null,"é\u0007"],"n":123456789012345678901234567890}}]}
+{"writes":[{"key":"a","doc":1}],"events":[{"type":"Null","data":null},{"type":"Text","data":"line\nline"},{"type":"Number","subject":"","data":-0.5e-7},{"type":"María Elena","subject":"agents/Nguyễn Thị Mai","data":true,"meta":{"m":1}}],"meta":{"actor":"jake"}}
+"#;
+
+/// Parses every line; the events by type.
+fn parsed(lines: &str, count: usize) -> Vec<Event> {
+    let parse = |line: &str| -> Event {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    let events: Vec<Event> = lines.lines().map(parse).collect();
+    assert_eq!(events.len(), count);
+    events
+}
+
+#[test]
+fn the_official_parser_takes_every_line_that_is_printed() {
+    let tavern = Tavern::new();
+    tavern.run_with(&["commit", "--lines"], TRANSACTIONS).ok();
+    let store = tavern.run(&["status", "--json"]).json()[0]["store"].as_str().unwrap().to_owned();
+    let subscribe = ["subscribe", "ui", "--from", "beginning"];
+    let by_exec = ["subscribe", "exec", "--from", "beginning", "--exec", "cat"];
+    for args in [&["events"][..], &subscribe, &by_exec, &["events", "--json"]] {
+        let events = parsed(&tavern.run(args).ok(), 6);
+        let ids: Vec<&str> = events.iter().map(AttributesReader::id).collect();
+        assert_eq!(ids, ["1-1-0", "1-1-1", "1-2-0", "1-2-1", "1-2-2", "1-2-3"]);
+        for event in &events {
+            assert_eq!(event.source().as_str(), format!("urn:docbox:{store}"));
+            assert!(event.time().is_some(), "{event:?}");
+            let sequence = event.extension("sequence").expect("it sorts").to_string();
+            assert_eq!(sequence.len(), 22);
+            assert_eq!(event.extension("attempt").is_some(), args[0] == "subscribe");
+            let has_data = event.data().is_some();
+            assert_eq!(event.datacontenttype(), has_data.then_some("application/json"));
+        }
+        assert_eq!((events[0].ty(), events[0].subject()), ("Bare", None));
+        assert_eq!(events[1].subject(), Some("agents/jake"));
+        assert_eq!(events[5].subject(), Some("agents/Nguyễn Thị Mai"));
+        let Some(Data::Json(text)) = events[3].data() else { panic!("{:?}", events[3]) };
+        assert_eq!(text, "line\nline");
+    }
+}
+
+#[test]
+fn events_of_the_stores_own_are_cloudevents_too() {
+    let tavern = Tavern::with_turns(2);
+    let args = ["subscribe", "ui", "--from", "beginning", "--type", "docbox.*", "--type", "Turn"];
+    for event in parsed(&tavern.run(&args).ok(), 2) {
+        assert_eq!(event.ty(), "Turn");
+    }
+}

@@ -1,0 +1,148 @@
+//! Stories of segments that are archived: in the archive, durably, before they go from the journal.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use docbox::{Result, Retain, Store};
+
+use crate::history::History;
+use crate::oracle::{check, disk, limits, open};
+use crate::support::sim::{Answer, Disk, Fate, ROOT, SimFs, Survival, crash_at};
+
+const COMMITS: u64 = 30;
+
+/// A store with an archive and more in its journal than it keeps, all of it durable.
+fn filled() -> (Disk, History) {
+    let (disk, history) = (disk(), History::default());
+    disk.create_dirs("/archives/now");
+    let retain = Retain::new().age(Duration::ZERO).archive("/archives/now");
+    let options = Store::options().disk(disk.process()).limits(limits()).housekeeping(false);
+    let store = options.retain(retain).open(ROOT).expect("opens");
+    for _ in 0..COMMITS {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    store.checkpoint().expect("a checkpoint");
+    drop(store);
+    disk.settle();
+    (disk.fork(), history)
+}
+
+fn retain(process: &Arc<SimFs>) -> Result<usize> {
+    open(process)?.retain()
+}
+
+/// The commits that are whole in a file of one of these folders.
+fn commits(disk: &Disk) -> BTreeSet<u64> {
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|it| it == "jsonl");
+    let files = disk.tree().into_iter().map(|(path, _)| path).filter(is_segment);
+    let mut found = BTreeSet::new();
+    for path in files {
+        let bytes = disk.read(&path).unwrap_or_default();
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| line.len() > 18) {
+            let crc = format!("{{\"crc\":\"{:08x}\",", crc32fast::hash(&line[18..]));
+            if line.starts_with(crc.as_bytes()) {
+                let line: serde_json::Value = serde_json::from_slice(line).expect("a record");
+                found.insert(line["seq"].as_u64().expect("a seq"));
+            }
+        }
+    }
+    found
+}
+
+fn is_all_there(disk: &Disk, what: &str) {
+    assert_eq!(commits(disk), (1..=COMMITS).collect(), "{what}");
+}
+
+/// Everything that may be left, and what the next to open it makes of that.
+fn look(disk: &Disk, history: &History, what: &str) {
+    is_all_there(disk, what);
+    let again = disk.fork();
+    retain(&again.process()).expect("it is done now");
+    again.power_cut_with(Survival::NOTHING);
+    is_all_there(&again, &format!("{what}, done by another process, power cut"));
+    let corners = [Survival::NOTHING, Survival::EVERYTHING];
+    let dice = (0..6).map(|seed| Survival { entries: Fate::Dice, ..Survival::dice(seed) });
+    for (number, survival) in corners.into_iter().chain(dice).enumerate() {
+        let disk = disk.fork();
+        disk.power_cut_with(survival);
+        let what = format!("{what}, power cut {number}");
+        is_all_there(&disk, &what);
+        check(&disk.fork(), history);
+        let store = open(&disk.process()).expect("opens");
+        store.retain().expect("it is done now");
+        is_all_there(&disk, &what);
+    }
+}
+
+#[test]
+fn a_segment_is_in_the_archive_before_it_goes_wherever_it_is_cut() {
+    let (base, history) = filled();
+    let dry = base.fork();
+    assert!(retain(&dry.process()).expect("without a crash") > 2);
+    let calls = dry.trace();
+    for (k, _) in (0..).zip(&calls).filter(|(_, call)| call.op.changes()) {
+        let disk = base.fork();
+        disk.hook(crash_at(k));
+        let _ = retain(&disk.process());
+        disk.unhook();
+        look(
+            &disk.fork(),
+            &history,
+            &format!("killed at call {k}: {}", calls[usize::try_from(k).unwrap()]),
+        );
+    }
+}
+
+#[test]
+fn a_segment_is_in_the_archive_before_it_goes_whatever_fails() {
+    let (base, history) = filled();
+    let dry = base.fork();
+    retain(&dry.process()).expect("without a fault");
+    let calls = dry.trace();
+    for (k, _) in (0..).zip(&calls).filter(|(_, call)| call.op.changes()) {
+        let disk = base.fork();
+        disk.hook(
+            move |index, call| {
+                if index == k && call.op.changes() { Answer::FailOs(5) } else { Answer::Go }
+            },
+        );
+        let _ = retain(&disk.process());
+        disk.unhook();
+        look(
+            &disk.fork(),
+            &history,
+            &format!("failed at call {k}: {}", calls[usize::try_from(k).unwrap()]),
+        );
+    }
+}
+
+#[test]
+fn an_archive_that_is_gone_holds_nobody_up_and_loses_nothing() {
+    let (base, history) = filled();
+    let dry = base.fork();
+    retain(&dry.process()).expect("without a crash");
+    // Killed when the first was to be removed: it is decided, and in the archive.
+    let calls = dry.trace();
+    let is_removal = |call: &&crate::support::sim::Call| {
+        call.op == crate::support::sim::Op::RemoveFile
+            && call.path.starts_with("/s/.docbox/journal")
+    };
+    let at = calls.iter().position(|call| is_removal(&call)).expect("a removal") as u64;
+    base.hook(crash_at(at));
+    retain(&base.process()).expect_err("it dies");
+    base.unhook();
+    for (path, _) in base.tree() {
+        if path.starts_with("/archives/now") && path.extension().is_some() {
+            base.remove(&path);
+        }
+    }
+    base.rename("/archives/now", "/archives/then");
+    let disk = base.fork();
+    disk.power_cut_with(Survival::EVERYTHING);
+    check(&disk.fork(), &history);
+    open(&disk.process()).expect("opens");
+    let kept = disk.tree().into_iter().filter(|(path, _)| path.starts_with("/s/.docbox/recovered"));
+    assert!(kept.count() > 1, "what could not be archived was kept aside");
+}
