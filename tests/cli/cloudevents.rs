@@ -1,4 +1,4 @@
-//! Every event that the program prints is a CloudEvent, as the official parser has it.
+//! Every event that the program prints is a `CloudEvents` event, as the official parser has it.
 
 use cloudevents::{AttributesReader, Data, Event};
 

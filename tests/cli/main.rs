@@ -2,6 +2,7 @@
 //! of bad input.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "the tests look at files as any other program does, and damage them"
 )]
 

@@ -62,7 +62,7 @@ fn every_commit_is_in_the_archive_or_in_the_journal_compressed_or_not() {
         assert!(files.iter().all(|(name, _)| name.ends_with(end) && name.len() == 16 + end.len()));
         let seq = |line: &Value| line["seq"].as_u64().unwrap();
         let old = files.iter().flat_map(|(_, lines)| lines.iter().map(seq));
-        let all: Vec<u64> = old.chain(home.lines().iter().map(|line| line.seq())).collect();
+        let all: Vec<u64> = old.chain(home.lines().iter().map(crate::home::Line::seq)).collect();
         assert_eq!(all, (1..=90).collect::<Vec<_>>(), "each once, and nothing void");
     }
 }

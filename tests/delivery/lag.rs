@@ -90,7 +90,7 @@ fn what_the_journal_keeps_for_one_alone_is_told_with_its_age() {
     });
     for path in old {
         let file = File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(1500)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_mins(25)).unwrap();
     }
     let dead = one(&store);
     assert_eq!(dead.held_bytes, bytes(old));
