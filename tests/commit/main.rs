@@ -20,4 +20,5 @@ mod limit;
 mod line;
 mod obstacle;
 mod readers;
+mod spool;
 mod view;

@@ -1,11 +1,11 @@
 //! Stories of documents that are edited by hand while they are committed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use docbox::Store;
 use docbox::fs::{Fs, Kind, Open};
+use docbox::{Error, Store};
 
 use super::puts_in_place;
 use super::spool::{displaced, twice};
@@ -168,5 +168,110 @@ fn an_edit_that_a_new_file_displaced_as_its_writer_died_is_kept() {
         assert!(disk.trace().iter().any(is_new), "a new file is put in place");
         assert_kept_by_the_next(&disk, &history);
         drop((others, held));
+    }
+}
+
+/// Whether a call is the very one that puts `agents/a` in place by a rename, or removes it: of the instant
+/// before it docs/guarantees.md speaks.
+fn is_the_instant(call: &Call) -> bool {
+    let is_document = |path: &Path| path == Path::new(DOCUMENT);
+    match call.op {
+        Op::Rename => call.to.as_deref().is_some_and(is_document),
+        Op::RemoveFile => is_document(&call.path),
+        _ => false,
+    }
+}
+
+/// At each call of whatever is done the document is edited. Nowhere is the edit lost but in that instant.
+fn edit_at_any_call(base: &Disk, what: &str, act: impl Fn(&Disk)) {
+    let (mut at, mut instants) = (0, 0);
+    loop {
+        let disk = base.fork();
+        let outside = disk.clone();
+        let edited = Arc::new(AtomicBool::new(false));
+        let note = Arc::clone(&edited);
+        disk.hook(move |index, _| {
+            if index == at {
+                edit_by_rename(&outside);
+                note.store(true, Ordering::SeqCst);
+            }
+            Answer::Go
+        });
+        act(&disk);
+        disk.unhook();
+        if !edited.load(Ordering::SeqCst) {
+            break;
+        }
+        let call = disk.trace()[usize::try_from(at).expect("small")].clone();
+        if is_the_instant(&call) {
+            instants += 1;
+        } else {
+            assert!(is_kept(&disk), "{what}, call {at}: {call}");
+        }
+        at += 1;
+    }
+    assert!(at > 10 && instants <= 1, "{what}: {at} calls, {instants} instants");
+}
+
+#[test]
+fn story_23_an_edit_at_any_call_but_the_rename_is_kept_where_documents_are_renamed() {
+    let (base, history, store) = twice();
+    drop(store);
+    base.take_leases_away();
+    base.take_exchange_away();
+    for text in [Some("three"), None] {
+        edit_at_any_call(&base, &format!("{text:?}"), |disk| {
+            let store = open(&disk.process()).expect("opens");
+            history.fork().commit(&store, &[("agents/a", text)]).expect("a commit");
+        });
+    }
+}
+
+#[test]
+fn an_edit_at_any_call_of_a_roll_forward_but_the_rename_or_the_removal_is_kept() {
+    for text in [Some("three"), None] {
+        let (base, history, store) = twice();
+        super::kill_at(&base, puts_in_place);
+        history.commit(&store, &[("agents/a", text)]).expect_err("it dies");
+        base.unhook();
+        edit_at_any_call(&base.fork(), &format!("{text:?}"), |disk| {
+            drop(open(&disk.process()).expect("opens, and rolls forward"));
+        });
+    }
+}
+
+#[test]
+fn what_is_no_file_and_takes_a_document_s_place_in_mid_commit_is_put_back() {
+    type Plant = fn(&Disk);
+    let folder: Plant = |disk| disk.create_dirs(DOCUMENT);
+    let link: Plant = |disk| disk.symlink("../notes.txt", DOCUMENT);
+    for (plant, kind) in [(folder, Kind::Dir), (link, Kind::Other)] {
+        for text in [Some("three"), None] {
+            let (disk, history, store) = twice();
+            let (outside, is_planted) = (disk.clone(), AtomicBool::new(false));
+            disk.hook(move |_, call| {
+                if puts_in_place(call) && !is_planted.swap(true, Ordering::SeqCst) {
+                    outside.remove(DOCUMENT);
+                    plant(&outside);
+                }
+                Answer::Go
+            });
+            let committed = history.commit(&store, &[("agents/a", text)]);
+            // A folder in the place of what is to be deleted: then there is no document.
+            let is_done = (kind, text) == (Kind::Dir, None);
+            match committed {
+                Ok(_) => assert!(is_done, "{kind:?}, {text:?}"),
+                Err(error) => {
+                    assert!(matches!(error, Error::InDoubt { .. }) && !is_done, "{error}")
+                }
+            }
+            disk.unhook();
+            let there = disk.process().stat(Path::new(DOCUMENT)).expect("it is back").kind;
+            assert_eq!(there, kind, "{text:?}");
+            // Once it is moved away the commit is put in place.
+            disk.remove(DOCUMENT);
+            drop(store);
+            check(&disk.fork(), &history);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -188,6 +188,27 @@ fn story_26_a_file_that_was_one_document_is_written_for_that_one_only_until_it_i
     assert!(again.iter().all(|(was, _)| was.ends_with("a.json")) && !again.is_empty(), "{again:?}");
     drop(store);
     check(&disk.fork(), &history);
+}
+
+#[test]
+fn story_26_who_was_given_the_file_of_another_document_reads_again() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[("agents/a", Some("one")), ("agents/b", Some("other"))]).expect("it");
+    let own = disk.read("/s/agents/a.json").expect("a document");
+    // The name was looked up, and what it led to has become another document once it is opened.
+    let (outside, turn) = (disk.clone(), AtomicU8::new(0));
+    disk.hook(move |_, call| {
+        let is_open = call.is(Op::Open(Open::Read), "/s/agents/a.json");
+        // At the first opening, and back at the call after it.
+        let is_due = turn.load(Ordering::SeqCst) == u8::from(!is_open);
+        if is_due {
+            outside.exchange("/s/agents/a.json", "/s/agents/b.json");
+            turn.fetch_add(1, Ordering::SeqCst);
+        }
+        Answer::Go
+    });
+    assert_eq!(store.get_bytes("agents/a").expect("it reads"), Some(own));
 }
 
 /// The file that `agents/a` displaced last.
