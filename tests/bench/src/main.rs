@@ -53,13 +53,14 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let began = Instant::now();
-    let mut report = match &args.from {
-        Some(file) => Report::read(file)?,
-        None => measure(args)?,
+    let (report, lab) = match &args.from {
+        Some(file) => (Report::read(file)?, None),
+        None => {
+            let (mut report, lab) = measure(args)?;
+            report.took_s = began.elapsed().as_secs_f64();
+            (report, Some(lab))
+        }
     };
-    if args.from.is_none() {
-        report.took_s = began.elapsed().as_secs_f64();
-    }
     println!("{}", table::text(&report));
     if let Some(file) = &args.json {
         report.write(file)?;
@@ -69,10 +70,12 @@ fn run(args: &Args) -> Result<()> {
         picture::write_docs(&report, docs)?;
         report.write(&docs.join("performance.json"))?;
     }
+    // Hundreds of thousands of files take a while to be removed: nobody waits for the figures meanwhile.
+    drop(lab);
     Ok(())
 }
 
-fn measure(args: &Args) -> Result<Report> {
+fn measure(args: &Args) -> Result<(Report, Lab)> {
     let mut lab = Lab::new(args)?;
     let mut report = Report::new(args, machine::facts(lab.folder())?);
     for row in rows::ALL.iter().filter(|row| args.wants(row.name)) {
@@ -81,5 +84,5 @@ fn measure(args: &Args) -> Result<Report> {
         (row.measure)(&mut lab, &mut report)?;
         eprintln!(" {:.1} s", began.elapsed().as_secs_f64());
     }
-    Ok(report)
+    Ok((report, lab))
 }

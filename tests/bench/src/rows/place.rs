@@ -4,19 +4,17 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use docbox::{Event, Store, Transaction};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::Result;
 use crate::figure::Spread;
-use crate::lab::Lab;
-use crate::peer::{Peer, Writer};
-use crate::peers::docbox::Docbox;
-use crate::race::{Contestant, race};
+use crate::lab::{Lab, fill};
+use crate::peers::docbox::transaction;
 use crate::report::{Line, Report, Unit};
-use crate::workload::{self, Dice, Order};
+use crate::workload::{self, Dice, Orders};
 
 const DOCUMENTS: usize = 1000;
 
@@ -33,56 +31,47 @@ pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
         .against("temp file and rename", renamed.p50_us)
         .note(note),
     );
-    let folder = lab.place("place")?;
-    let docbox = Docbox::new(&folder)?;
-    let contestants = [
-        Contestant::new("changed", Arc::clone(&docbox) as Arc<dyn Peer>),
-        Contestant::new("as it was", Arc::new(Unchanged(docbox))),
-    ];
-    let scores = race(&contestants, 1, lab.pace())?;
-    let [changed, unchanged] = scores.as_slice() else { return Ok(()) };
-    let added = changed.wait.p50_us - unchanged.wait.p50_us;
-    let note = "the median commit that changes its document, less the median commit of the same bytes, \
-                which leaves the file untouched";
+    let (with, without) = commits(lab)?;
+    let note = "the median commit of a document and an event, less the median commit of an event that makes the \
+                same line, in turn: looking at what is replaced is in it too";
     report.add(
-        Line::new("place", "a hot document put in place, median", added, Unit::Microseconds)
-            .at_most(30.0)
-            .note(note),
+        Line::new(
+            "place",
+            "a hot document put in place, median",
+            with.p50_us - without.p50_us,
+            Unit::Microseconds,
+        )
+        .at_most(30.0)
+        .note(note),
     );
-    report.keep("place", scores);
     Ok(())
 }
 
-/// Commits documents as they are.
-struct Unchanged(Arc<Docbox>);
-
-struct Same {
-    inner: Box<dyn Writer>,
-    documents: Vec<Vec<u8>>,
-}
-
-impl Peer for Unchanged {
-    fn writer(self: Arc<Self>) -> Result<Box<dyn Writer>> {
-        let inner = Arc::clone(&self.0).writer()?;
-        let keys = (0..DOCUMENTS).map(workload::key);
-        let documents = keys
-            .map(|key| Ok(self.0.0.get_bytes(&key)?.unwrap_or_else(|| b"null".to_vec())))
-            .collect::<Result<_>>()?;
-        Ok(Box::new(Same { inner, documents }))
+/// Commits of a document, and commits without one whose lines are as long, one after the other, so that the
+/// disk of any moment does the same to both.
+fn commits(lab: &Lab) -> Result<(Spread, Spread)> {
+    let store = Store::open(lab.place("place")?)?;
+    fill(&store, workload::pieces(DOCUMENTS, DOCUMENTS))?;
+    let mut orders = Orders::new(DOCUMENTS);
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let timed = |transaction, took: &mut Vec<f64>| -> Result<()> {
+        let began = Instant::now();
+        store.commit(transaction)?;
+        took.push(began.elapsed().as_secs_f64() * 1e6);
+        Ok(())
+    };
+    let lasts = Duration::from_secs_f64(lab.pace().seconds * lab.pace().rounds as f64 * 2.0);
+    let end = Instant::now() + lasts;
+    while Instant::now() < end {
+        let order = orders.take();
+        let event = Event::bare(order.kind).subject(&*order.key).with_json(&order.document)?;
+        let alone =
+            Transaction::new().emit(event).emit(Event::bare(order.kind).with_json(&order.event)?);
+        timed(transaction(&order)?, &mut with)?;
+        timed(alone, &mut without)?;
     }
-}
-
-impl Writer for Same {
-    fn commit(&mut self, orders: &[Order]) -> Result<()> {
-        let same: Vec<Order> = orders
-            .iter()
-            .map(|order| {
-                let number: usize = order.key.rsplit('/').next().unwrap_or("0").parse()?;
-                Ok(Order { document: self.documents[number].clone(), ..order.clone() })
-            })
-            .collect::<Result<_>>()?;
-        self.inner.commit(&same)
-    }
+    store.close()?;
+    Ok((Spread::of(with), Spread::of(without)))
 }
 
 /// Exchange and rename, in turn, many times: how long each took.
