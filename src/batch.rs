@@ -37,6 +37,8 @@ pub struct Batch<'a> {
     seq: u64,
     prev: Crc,
     time: Timestamp,
+    /// The last commit that asks for dead letters to be delivered again.
+    redriven: u64,
     /// Each document that the batch writes.
     touched: BTreeMap<Key, Touched>,
     folders: Folders<'a>,
@@ -85,6 +87,7 @@ impl<'a> Batch<'a> {
             seq: head.seq,
             prev: head.crc,
             time: now.max(head.time),
+            redriven: head.redriven,
             touched: BTreeMap::new(),
             folders: Folders::new(&core.documents),
         }
@@ -116,6 +119,9 @@ impl<'a> Batch<'a> {
             }
         };
         self.seq += 1;
+        if transaction.redrives {
+            self.redriven = self.seq;
+        }
         self.prev = crc;
         self.last = begin;
         Ok(self.accept(transaction, seen, prepared))
@@ -145,6 +151,7 @@ impl<'a> Batch<'a> {
             crc: self.prev,
             time: self.time,
             token: self.head.token.clone(),
+            redriven: self.redriven,
         }
     }
 
@@ -260,9 +267,15 @@ impl<'a> Batch<'a> {
             batch: self.head.seq + 1,
             time: self.time,
             token: transaction.token.as_deref().map(Into::into),
-            acks: transaction.acks.iter().map(|(name, ack)| (name.clone(), ack.position)).collect(),
+            acks: transaction.acked(false),
+            settles: transaction.acked(true),
             meta: transaction.meta.as_ref().map(Json::raw),
-            events: transaction.events.iter().map(EventRecord::of).collect(),
+            events: transaction
+                .events
+                .iter()
+                .chain(&transaction.own_events)
+                .map(EventRecord::of)
+                .collect(),
             writes: transaction
                 .writes
                 .iter()

@@ -5,12 +5,14 @@
 mod announce;
 mod answer;
 mod args;
-mod cloudevent;
 mod commit;
+mod dead;
 mod demo;
 mod documents;
 mod events;
+mod exec;
 mod failure;
+mod for_people;
 mod init;
 mod input;
 mod lines;
@@ -34,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Verb};
+use args::{Args, Dead, Verb};
 use failure::Result;
 use output::{Output, say_lines};
 use which_store::{reading, writing};
@@ -83,6 +85,13 @@ fn dispatch(args: Args, out: &mut Output) -> Result<ExitCode> {
         Verb::Subscriptions { watch } => {
             reading(given, |store| subscriptions::list(store, watch, out))
         }
+        Verb::Dead(verb) => match verb {
+            Dead::List { .. } | Dead::Show { .. } => {
+                reading(given, |store| dead::look(store, &verb, out))
+            }
+            Dead::Redrive(redrive) => writing(given, |store| dead::redrive(store, redrive, out)),
+            Dead::Drop(drop) => writing(given, |store| dead::drop(store, drop, out)),
+        },
         Verb::Reset { name, to } => writing(given, |store| steering::reset(store, &name, to, out)),
         Verb::Pause { name, reason, until } => {
             writing(given, |store| steering::pause(store, &name, reason.as_deref(), until, out))

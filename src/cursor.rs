@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::attempts::{Run, Tried};
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Lock, Mode, Open};
 use crate::head::Head;
@@ -12,7 +13,10 @@ use crate::identity::Identity;
 use crate::names::{self, Names};
 use crate::number::bounded;
 use crate::position::Position;
-use crate::register::{Register, RegisterWriter};
+use crate::register::{Register, RegisterWriter, SLOT_BYTES};
+
+/// What the value of a cursor may take of a slot; the rest is the register's own.
+const VALUE_BYTES: usize = SLOT_BYTES - 128;
 
 /// The value of a cursor's register.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -34,6 +38,12 @@ pub struct CursorValue {
     /// How often the event at `next` was handed over.
     #[serde(default)]
     pub attempt: u32,
+    /// What is settled above `next`, in order.
+    #[serde(default)]
+    pub settled: Vec<Run>,
+    /// What was handed over and is not settled, as far as `attempt` does not say it all.
+    #[serde(default)]
+    pub tried: Vec<Tried>,
 }
 
 /// Written twice for each event: member by member, which is several times as cheap as what `flatten` makes.
@@ -49,8 +59,12 @@ impl Serialize for CursorValue {
             #[serde(skip_serializing_if = "Option::is_none")]
             pid: Option<u32>,
             attempt: u32,
+            #[serde(skip_serializing_if = "<[Run]>::is_empty")]
+            settled: &'a [Run],
+            #[serde(skip_serializing_if = "<[Tried]>::is_empty")]
+            tried: &'a [Tried],
         }
-        let Self { identity, next, folded, generation, pid, attempt } = self;
+        let Self { identity, next, folded, generation, pid, attempt, settled, tried } = self;
         let Identity { store, epoch } = identity;
         let members = Members {
             store,
@@ -60,23 +74,41 @@ impl Serialize for CursorValue {
             generation: *generation,
             pid: *pid,
             attempt: *attempt,
+            settled,
+            tried,
         };
         members.serialize(serializer)
     }
 }
 
 impl CursorValue {
+    /// A cursor before `next` that has obeyed the reset request `generation`; all acks up to `folded` are in it.
+    #[must_use]
+    pub fn at(identity: Identity, next: Position, folded: u64, generation: u64) -> Self {
+        let (settled, tried) = (Vec::new(), Vec::new());
+        Self { identity, next, folded, generation, pid: None, attempt: 0, settled, tried }
+    }
+
     /// The newest commit whose durability this cursor vouches for.
     #[must_use]
     pub fn claims(&self) -> u64 {
         let settled =
             if self.next.idx == 0 { self.next.seq.saturating_sub(1) } else { self.next.seq };
-        settled.max(self.folded)
+        let above = self.settled.last().map_or(0, |run| run.1.seq);
+        settled.max(self.folded).max(above)
+    }
+
+    /// How often an event was handed over.
+    #[must_use]
+    pub fn attempts_of(&self, position: Position) -> u32 {
+        let tried = self.tried.iter().find(|tried| tried.is_of(position, false));
+        let first = if position == self.next { self.attempt } else { 0 };
+        tried.map_or(0, |tried| tried.attempt).max(first)
     }
 }
 
-/// What deliveries move of a cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What deliveries move of a cursor: its members of these names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movable {
     /// As [`CursorValue::next`].
     pub next: Position,
@@ -84,16 +116,27 @@ pub struct Movable {
     pub folded: u64,
     /// As [`CursorValue::attempt`].
     pub attempt: u32,
+    /// As [`CursorValue::settled`].
+    pub settled: Vec<Run>,
+    /// As [`CursorValue::tried`].
+    pub tried: Vec<Tried>,
 }
 
 impl Movable {
-    fn of(value: &CursorValue) -> Self {
-        Self { next: value.next, folded: value.folded, attempt: value.attempt }
+    /// Exchanges them with those of a value.
+    fn exchange(&mut self, value: &mut CursorValue) {
+        std::mem::swap(&mut self.next, &mut value.next);
+        std::mem::swap(&mut self.folded, &mut value.folded);
+        std::mem::swap(&mut self.attempt, &mut value.attempt);
+        std::mem::swap(&mut self.settled, &mut value.settled);
+        std::mem::swap(&mut self.tried, &mut value.tried);
     }
 
-    fn put_into(self, value: &mut CursorValue) {
-        let Self { next, folded, attempt } = self;
-        (value.next, value.folded, value.attempt) = (next, folded, attempt);
+    fn is_of(&self, value: &CursorValue) -> bool {
+        let Self { next, folded, attempt, settled, tried } = self;
+        (*next, *folded, *attempt) == (value.next, value.folded, value.attempt)
+            && *settled == value.settled
+            && *tried == value.tried
     }
 }
 
@@ -142,21 +185,23 @@ impl Cursor {
         Ok(())
     }
 
-    /// Moves the cursor where `change` says, as [`Cursor::write`] does.
+    /// Moves the cursor there, as [`Cursor::write`] does. `false`: that has no room in a slot, and nothing
+    /// was done.
     ///
     /// # Errors
     /// What the disk says; then the value is as before.
-    pub fn change(&mut self, change: impl FnOnce(&mut Movable)) -> Result<()> {
-        let before = Movable::of(&self.value);
-        let mut movable = before;
-        change(&mut movable);
-        if movable == before {
-            return Ok(());
+    pub fn put(&mut self, mut movable: Movable) -> Result<bool> {
+        if movable.is_of(&self.value) {
+            return Ok(true);
         }
-        movable.put_into(&mut self.value);
-        let written = self.writer.write(&self.value);
-        if written.is_err() {
-            before.put_into(&mut self.value);
+        movable.exchange(&mut self.value);
+        let written = if fits(&self.value) {
+            self.writer.write(&self.value).map(|()| true)
+        } else {
+            Ok(false)
+        };
+        if !matches!(written, Ok(true)) {
+            movable.exchange(&mut self.value);
         }
         written
     }
@@ -176,6 +221,16 @@ impl Cursor {
     pub fn sync_as_is(&self) -> Result<()> {
         self.writer.sync_as_is()
     }
+}
+
+/// Whether a value has room in a slot.
+fn fits(value: &CursorValue) -> bool {
+    // Nearly always there is nothing of unknown length.
+    let is_short = |tried: &Tried| tried.failures.is_empty();
+    if value.settled.len() + value.tried.len() <= 4 && value.tried.iter().all(is_short) {
+        return true;
+    }
+    serde_json::to_vec(value).is_ok_and(|text| text.len() <= VALUE_BYTES)
 }
 
 /// Whether a consumer can go on from a cursor.

@@ -6,6 +6,7 @@ use crate::error::{Context, Error, Result};
 use crate::filter::Globs;
 use crate::fs::{self, Fs, Open};
 use crate::names::Names;
+use crate::order::Order;
 use crate::pause::Pause;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
@@ -45,14 +46,6 @@ pub enum End {
     Renamed(String),
     /// It was removed. Whatever else lies under its name is void.
     Removed,
-}
-
-/// In which order events are handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// One after the other; one that fails holds all that follow.
-    Total,
 }
 
 /// A request that the consumer obeys, whoever it is and whenever it comes.

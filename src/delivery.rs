@@ -2,67 +2,34 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ack::Ack;
-use crate::cursor::Cursor;
+use crate::consumer::{Consumer, Failed};
 use crate::error::Result;
 use crate::event::RecordedEvent;
-use crate::fs::File;
-use crate::position::Position;
-use crate::retry::RetryPolicy;
-use crate::store::Store;
-use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::sync::Arc;
+use crate::window::{Flight, Spot, Standing};
 
-/// An event in the hands of a consumer. [`ack`](Self::ack) settles it, [`commit`](Self::commit) does so
-/// by the very commit that it led to; [`nack`](Self::nack), or dropping it, asks for it again after a
-/// backoff.
+/// An event in the hands of a consumer, who settles it: [`ack`](Self::ack), [`commit`](Self::commit) (by the
+/// very commit that it led to), or [`reject`](Self::reject) (a dead letter, now). [`nack`](Self::nack), or
+/// dropping it, asks for it again after a backoff; once its attempts are used it becomes a dead letter.
+///
+/// It may be settled on any thread.
 #[derive(Debug)]
 #[must_use = "a delivery that is dropped unsettled comes again"]
 pub struct Delivery {
     event: Arc<RecordedEvent>,
     attempt: u32,
-    /// Where the cursor stands once this is settled.
-    next: Position,
-    /// The last reset that the cursor had obeyed when this was handed over.
-    generation: u64,
-    consumer: Arc<Consumer>,
-    /// Which flight it is: after a reset, what is said of an older one counts no more.
-    number: u64,
-    settled: bool,
-}
-
-/// What a subscription and its delivery share.
-#[derive(Debug)]
-pub(crate) struct Consumer {
-    pub(crate) store: Store,
-    /// Of the subscription.
-    pub(crate) name: String,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) cursor: Arc<Mutex<Cursor>>,
-    pub(crate) flight: InFlight,
-    /// It is what makes this the only consumer. Kept: as long as a delivery may move the cursor, nobody
-    /// else may.
-    pub(crate) _lock: Arc<dyn File>,
-}
-
-impl Consumer {
-    pub(crate) fn cursor(&self) -> MutexGuard<'_, Cursor> {
-        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What is handed over.
-pub(crate) struct HandOver {
-    pub(crate) event: Arc<RecordedEvent>,
-    pub(crate) attempt: u32,
-    pub(crate) next: Position,
-    pub(crate) generation: u64,
+    pub(crate) spot: Spot,
+    /// Which flight it is: what is said of an older one counts no more.
+    pub(crate) flight: u64,
+    pub(crate) consumer: Arc<Consumer>,
+    /// Whether nothing more is to be said of it.
+    pub(crate) settled: bool,
 }
 
 impl Delivery {
-    pub(crate) fn new(consumer: Arc<Consumer>, parts: HandOver) -> Self {
-        let HandOver { event, attempt, next, generation } = parts;
-        let number = consumer.flight.take_off();
-        Self { event, attempt, next, generation, consumer, number, settled: false }
+    pub(crate) fn new(consumer: Arc<Consumer>, flight: Flight) -> Self {
+        let Flight { spot, number, event, attempt } = flight;
+        Self { event, attempt, spot, flight: number, consumer, settled: false }
     }
 
     /// The event.
@@ -71,163 +38,127 @@ impl Delivery {
         &self.event
     }
 
-    /// How often it was handed over, this time included.
+    /// How often it was handed over, this time included; of a dead letter, since it was redriven.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// It is done: it will not come again. Visible to every process when this returns, durable within a
-    /// second (a power cut before that brings it once more).
+    /// Whether it is a dead letter that is delivered again, perhaps edited.
+    #[must_use]
+    pub fn is_redriven(&self) -> bool {
+        self.spot.redriven
+    }
+
+    /// Whether its deadline has passed: then it has failed, and nothing that is said of it counts any more.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        let standing = self.consumer.window().standing(self.spot, self.flight, Instant::now());
+        standing == Standing::Overrun
+    }
+
+    /// Moves the deadline: `more` from now on. Without a deadline there is nothing to move.
+    ///
+    /// ```
+    /// # use docbox::{Event, RetryPolicy, Start, Store, Transaction};
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(folder.path())?;
+    /// # store.commit(Transaction::new().emit(Event::bare("AgentSpawned")))?;
+    /// let retry = RetryPolicy { deadline_ms: Some(30_000), ..RetryPolicy::default() };
+    /// let mut slow = store.subscribe("slow").from(Start::Beginning).retry(retry).open()?;
+    /// for delivery in slow.catch_up() {
+    ///     let delivery = delivery?;
+    ///     for _step in 0..3 {
+    ///         delivery.extend(Duration::from_secs(30))?;
+    ///     }
+    ///     delivery.ack()?;
+    /// }
+    /// # Ok::<(), docbox::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// What the disk says; then it comes again.
-    pub fn ack(mut self) -> Result<()> {
-        self.move_cursor(self.next.seq - 1)?;
-        self.end(Flight::Settled { next: self.next });
+    /// [`Error::Invalid`](crate::Error::Invalid) where the deadline has passed already.
+    pub fn extend(&self, more: Duration) -> Result<()> {
+        let now = Instant::now();
+        let mut window = self.consumer.window();
+        if window.standing(self.spot, self.flight, now) == Standing::Overrun {
+            return Err(self.consumer.overrun());
+        }
+        // What is beyond all clocks stays as it was.
+        if let Some(until) = now.checked_add(more) {
+            window.extend(self.spot, self.flight, until);
+        }
         Ok(())
     }
 
-    /// What the commit that settles this says of the cursor.
-    pub(crate) fn ack_in_commit(&self) -> (String, Ack) {
-        let ack = Ack { position: self.next.before(), generation: self.generation };
-        (self.consumer.name.clone(), ack)
-    }
-
-    /// Whose event it is.
-    pub(crate) fn store(&self) -> &Store {
-        &self.consumer.store
-    }
-
-    /// It was settled by commit `seq`. Where the cursor cannot be written now, whoever opens the
-    /// subscription next learns it from the journal.
-    pub(crate) fn settled_by(mut self, seq: u64) {
-        if let Err(error) = self.move_cursor(seq) {
-            let subscription = &self.consumer.name;
-            tracing::warn!(subscription, seq, %error, "settled by a commit, and its cursor could not follow yet");
+    /// It is done: it will not come again. Visible to every process when this returns, durable within a
+    /// second (a power cut before that brings it once more). A dead letter that was redriven is removed by a
+    /// commit, and so durable at once.
+    ///
+    /// # Errors
+    /// What the disk says; [`Error::Invalid`](crate::Error::Invalid) where its deadline has passed. Then it
+    /// comes again.
+    pub fn ack(mut self) -> Result<()> {
+        if self.spot.redriven {
+            return self.remove_letter();
         }
-        self.end(Flight::Settled { next: self.next });
+        let settled = self.consumer.settle(&[(self.spot, self.flight)]);
+        // Else it is dropped unsettled.
+        self.settled = settled.is_ok();
+        settled
     }
 
-    /// A commit that may have settled it is in doubt: the subscription finds out before it goes on.
-    pub(crate) fn in_doubt(mut self) {
-        self.end(Flight::InDoubt);
-    }
-
-    /// Moves the cursor past this; all acks of commits up to `folded` are in it.
-    fn move_cursor(&self, folded: u64) -> Result<()> {
-        let mut cursor = self.consumer.cursor();
-        // A reset that came in between wins.
-        if !self.consumer.flight.is_current(self.number) {
-            return Ok(());
-        }
-        cursor.change(|value| {
-            value.next = self.next;
-            value.folded = value.folded.max(folded);
-            value.attempt = 0;
-        })
-    }
-
-    fn end(&mut self, state: Flight) {
-        self.settled = true;
-        self.consumer.flight.end(self.number, state);
-    }
-
-    /// It failed: it comes again after the backoff of the retry policy. How long that is.
+    /// It failed: it comes again after the backoff of the retry policy. How long that is; nothing where its
+    /// attempts are used and it became a dead letter.
     #[expect(clippy::must_use_candidate, reason = "the pause is for those who want to know")]
     pub fn nack(mut self, why: &str) -> Duration {
-        self.settled = true;
-        self.back_off(why)
+        self.failed(why, None, true)
     }
 
-    fn back_off(&self, why: &str) -> Duration {
-        let pause = self.consumer.retry.backoff(self.attempt);
-        let subscription = &self.consumer.name;
-        let (event, attempt) = (self.event.id(), self.attempt);
-        let pause_ms = pause.as_millis();
-        let what = if attempt >= self.consumer.retry.max_attempts {
-            "an event keeps failing and holds its subscription until it is settled"
-        } else {
-            "an event failed and comes again"
-        };
-        tracing::warn!(subscription, event, attempt, why, pause_ms, "{what}");
-        self.consumer.flight.end(self.number, Flight::Backoff { until: Instant::now() + pause });
-        pause
+    /// The same, with a pause of its own: what asks for patience says best how much. It counts as an attempt
+    /// like any other.
+    #[expect(clippy::must_use_candidate, reason = "the pause is for those who want to know")]
+    pub fn nack_after(mut self, pause: Duration, why: &str) -> Duration {
+        // Beyond all clocks is a long time too.
+        self.failed(why, Some(pause.min(Duration::from_hours(24 * 365))), true)
+    }
+
+    /// Gives it back as if it had not been handed over: it comes again at once, and no attempt was made. For a
+    /// consumer that ends before it looked at it.
+    ///
+    /// # Errors
+    /// What the disk says; then the attempt counts.
+    pub fn release(mut self) -> Result<()> {
+        self.settled = true;
+        self.consumer.release(self.spot, self.flight)
+    }
+
+    fn failed(&mut self, why: &str, pause: Option<Duration>, buries: bool) -> Duration {
+        self.settled = true;
+        match self.consumer.fail(self.spot, self.flight, why, pause) {
+            Failed::Again(pause) => pause,
+            Failed::Last if buries => {
+                // Where it cannot be done now, the subscription does it before it goes on.
+                if let Err(error) = self.consumer.bury(self.spot) {
+                    let (subscription, position) = (&self.consumer.name, self.spot.position);
+                    tracing::warn!(subscription, %position, %error, "a dead letter could not be written yet");
+                }
+                Duration::ZERO
+            }
+            Failed::Last | Failed::Gone => Duration::ZERO,
+        }
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
         if !self.settled {
-            self.back_off("dropped unsettled");
+            let overdue = self.is_overdue();
+            let why =
+                if overdue { "it took longer than its deadline" } else { "dropped unsettled" };
+            // Its dead letter, should it be the last time, is for the subscription to write.
+            self.failed(why, None, false);
         }
-    }
-}
-
-/// What became of the delivery that a subscription handed over last.
-#[derive(Debug, Default)]
-pub(crate) struct InFlight(Mutex<Last>);
-
-#[derive(Debug, Default)]
-struct Last {
-    number: u64,
-    state: Flight,
-}
-
-/// The state of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Flight {
-    /// There is none.
-    #[default]
-    None,
-    /// The consumer has it.
-    Out,
-    /// Acked.
-    Settled {
-        /// Where the cursor stands now.
-        next: Position,
-    },
-    /// Settled by a commit that is in the journal, or may be.
-    InDoubt,
-    /// To be handed over again.
-    Backoff {
-        /// Not before this.
-        until: Instant,
-    },
-}
-
-impl InFlight {
-    pub(crate) fn state(&self) -> Flight {
-        self.lock().state
-    }
-
-    /// A delivery is with the consumer; the number of this flight.
-    fn take_off(&self) -> u64 {
-        let mut last = self.lock();
-        last.number += 1;
-        last.state = Flight::Out;
-        last.number
-    }
-
-    /// There is no delivery any more; whatever a consumer still says of one counts no more.
-    pub(crate) fn clear(&self) {
-        let mut last = self.lock();
-        last.number += 1;
-        last.state = Flight::None;
-    }
-
-    fn is_current(&self, number: u64) -> bool {
-        self.lock().number == number
-    }
-
-    fn end(&self, number: u64, state: Flight) {
-        let mut last = self.lock();
-        if last.number == number {
-            last.state = state;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Last> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

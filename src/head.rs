@@ -35,6 +35,15 @@ pub struct Head {
     /// By which recovery knows that the page cache which this was written through still stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// The last commit that asked for dead letters to be delivered again, as far as any consumer that lives
+    /// must know; 0 for none. A consumer that sees another one looks at the letters.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redriven: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The members of a [`Head`], as they are read: one by one, several times as cheap as by `flatten`.
@@ -55,13 +64,16 @@ struct Members {
     time: Timestamp,
     #[serde(default)]
     token: Option<String>,
+    #[serde(default, deserialize_with = "bounded")]
+    redriven: u64,
 }
 
 impl From<Members> for Head {
     fn from(members: Members) -> Self {
-        let Members { store, epoch, seq, segment, last, offset, line_crc, time, token } = members;
+        let Members { store, epoch, seq, segment, last, offset, line_crc, time, token, redriven } =
+            members;
         let identity = Identity { store, epoch };
-        Self { identity, seq, segment, last, offset, crc: line_crc, time, token }
+        Self { identity, seq, segment, last, offset, crc: line_crc, time, token, redriven }
     }
 }
 
@@ -78,6 +90,7 @@ impl Head {
             crc: Crc::NONE,
             time: Timestamp::UNIX_EPOCH,
             token: None,
+            redriven: 0,
         }
     }
 }

@@ -9,6 +9,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::error::{Error, Result};
 use crate::names;
+use crate::position::Position;
 
 /// The name of a document: 1 to 16 segments joined by `/`, in Unicode NFC.
 ///
@@ -55,6 +56,12 @@ impl Key {
     /// `.docbox/dead/<subscription>/<position>`.
     pub(crate) fn from_journal(text: &str) -> Result<Self> {
         if is_own(text) { Ok(Self(text.into())) } else { Self::new(text) }
+    }
+
+    /// The key of a dead letter.
+    pub(crate) fn letter(subscription: &str, position: Position) -> Self {
+        let (home, dead, position) = (names::HOME, names::DEAD, position.padded());
+        Self(format!("{home}/{dead}/{subscription}/{position}").into())
     }
 
     /// Whether this is a key of the store's own. Such keys come from the journal only.

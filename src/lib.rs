@@ -47,16 +47,22 @@ mod ack;
 mod applied;
 mod archive;
 mod aside;
+mod attempts;
 mod batch;
 mod bell;
 mod checkpoint;
+mod cloudevent;
 mod commit;
+mod consumer;
 mod core;
 mod crc;
 mod creation;
 mod cursor;
+mod dead;
+mod dead_letter;
 mod defining;
 mod definition;
+mod deliveries;
 mod delivery;
 mod document;
 mod documents;
@@ -87,6 +93,7 @@ mod notices;
 mod number;
 mod opening;
 mod options;
+mod order;
 mod pause;
 mod pausing;
 mod place;
@@ -123,7 +130,13 @@ mod transaction_json;
 mod verify;
 mod view;
 mod waiting;
+mod window;
 
+pub use attempts::Failure;
+pub use cloudevent::CloudEvent;
+pub use dead::Letters;
+pub use dead_letter::DeadLetter;
+pub use deliveries::Deliveries;
 pub use delivery::Delivery;
 pub use document::Document;
 pub use emitted::Emitted;
@@ -140,6 +153,7 @@ pub use lag::Meter;
 pub use limits::Limits;
 pub use opening::SubscriptionBuilder;
 pub use options::Options;
+pub use order::Order;
 pub use pause::Pause;
 pub use position::Position;
 pub use publisher::{Handled, Publisher, Running};
@@ -148,7 +162,7 @@ pub use retain::Retain;
 pub use retry::RetryPolicy;
 pub use revision::Revision;
 pub use start::Start;
-pub use status::{Status, SubscriptionStatus};
+pub use status::{Blocked, Status, SubscriptionStatus};
 pub use store::Store;
 pub use subscription::Subscription;
 pub use transaction::Transaction;
@@ -168,3 +182,8 @@ mod support;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// That of the page about subscriptions.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/subscriptions.md")]
+struct SubscriptionsPage;

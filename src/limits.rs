@@ -74,7 +74,7 @@ mod tests {
         let limits = Limits::default();
         let Limits { sizes, checkpoint_bytes, checkpoint_idle, retain_age, retain_bytes, .. } =
             limits;
-        let RetryPolicy { max_attempts, backoff_ms } = RetryPolicy::default();
+        let RetryPolicy { max_attempts, backoff_ms, .. } = RetryPolicy::default();
         let backoff_ms: Vec<String> = backoff_ms.iter().map(u64::to_string).collect();
         let numbers = [
             ("FORMAT", FORMAT.to_string()),

@@ -14,6 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 use crate::key::{Key, nfc, printable};
+use crate::position::Position;
 
 /// The folder of all that is not a document.
 pub(crate) const HOME: &str = ".docbox";
@@ -351,6 +352,11 @@ impl Names {
     pub(crate) fn dead(&self) -> PathBuf {
         self.home.join(DEAD)
     }
+
+    /// The folder of a subscription's dead letters.
+    pub(crate) fn letters(&self, subscription: &str) -> PathBuf {
+        self.dead().join(subscription)
+    }
 }
 
 /// The folder of a store in an archive.
@@ -383,6 +389,12 @@ pub(crate) fn parse_cursor(name: &OsStr) -> Option<&str> {
 /// The subscription whose definition has this name in `cursors/`; `None` for anything else.
 pub(crate) fn parse_definition(name: &OsStr) -> Option<&str> {
     name.to_str()?.strip_suffix(DOCUMENT_END).filter(|name| check_subscription(name).is_ok())
+}
+
+/// The position of the dead letter whose file has this name; `None` for anything else.
+pub(crate) fn parse_letter(name: &OsStr) -> Option<Position> {
+    let padded = name.to_str()?.strip_suffix(DOCUMENT_END)?;
+    padded.parse().ok().filter(|position: &Position| position.padded() == padded)
 }
 
 /// Checks the name of a subscription.

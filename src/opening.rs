@@ -2,22 +2,24 @@
 
 use std::time::{Duration, Instant};
 
+use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::cursor::{self, Cursor, CursorValue};
 use crate::defining;
-use crate::definition::{Definition, Order};
+use crate::definition::Definition;
 use crate::error::{Context, Error, Result};
 use crate::filter::{Filter, Globs};
 use crate::fs::{File, Lock};
 use crate::head::Head;
 use crate::names;
+use crate::order::Order;
 use crate::register::Register;
 use crate::retry::RetryPolicy;
 use crate::roster;
 use crate::settlement::fold;
 use crate::start::{Start, resolve};
 use crate::store::Store;
-use crate::subscription::{Opened, Subscription};
+use crate::subscription::Subscription;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, thread};
 
@@ -34,6 +36,7 @@ pub struct SubscriptionBuilder {
     name: String,
     start: Option<Start>,
     globs: Globs,
+    order: Order,
     retry: RetryPolicy,
     wait: bool,
     stop: Arc<AtomicBool>,
@@ -46,6 +49,7 @@ impl SubscriptionBuilder {
             name,
             start: None,
             globs: Globs::default(),
+            order: Order::default(),
             retry: RetryPolicy::default(),
             wait: false,
             stop: Arc::default(),
@@ -70,7 +74,14 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// How often, and how long after, a failed event comes again.
+    /// What may be in hand at once: one event, or one of each subject. Each opening states it.
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// How often, and how long after, a failed event comes again, and how long an attempt may take. Each
+    /// opening states it.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
@@ -92,6 +103,14 @@ impl SubscriptionBuilder {
         &self.name
     }
 
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.retry.deadline()
+    }
+
+    pub(crate) fn parallel(&self) -> usize {
+        self.order.parallel()
+    }
+
     /// Opens it: from here on this is its one consumer.
     ///
     /// # Errors
@@ -103,6 +122,8 @@ impl SubscriptionBuilder {
         core.check_writable()?;
         names::check_subscription(&self.name)?;
         let filter = Filter::new(&self.globs)?;
+        self.retry.check()?;
+        self.order.check()?;
         let existed = roster::is_there(&*core.fs, &core.names, &self.name)?;
         if !existed && self.start.is_none() {
             return Err(Error::Invalid(format!(
@@ -129,8 +150,9 @@ impl SubscriptionBuilder {
         let value = fold(core, &self.name, cursor.value(), &head)?;
         cursor.write(CursorValue { pid: Some(core.fs.process_id()), ..value })?;
         tracing::debug!(subscription = self.name, next = %cursor.value().next, "opened");
-        let Self { name, retry, stop, .. } = self;
-        Ok(Subscription::new(store, Opened { name, filter, retry, cursor, lock, stop }))
+        let Self { name, retry, order, stop, .. } = self;
+        let consumer = Consumer::new(store, name, (retry, order), cursor, lock);
+        Ok(Subscription::new(consumer, filter, stop))
     }
 
     /// Takes the lock that makes this the only consumer.
@@ -168,7 +190,7 @@ impl SubscriptionBuilder {
         let new = Definition {
             name: self.name.clone(),
             filter: self.globs.clone(),
-            order: Order::Total,
+            order: self.order,
             retry: self.retry.clone(),
             reset: old.and_then(|old| old.reset),
             paused: old.and_then(|old| old.paused.clone()),
@@ -182,14 +204,7 @@ impl SubscriptionBuilder {
     /// one that had ended, or that nothing came of, left its own.
     fn create(&self, core: &Core, head: &Head) -> Result<()> {
         let next = resolve(core, self.start.unwrap_or(Start::Beginning), head)?;
-        let value = CursorValue {
-            identity: core.identity.clone(),
-            next,
-            folded: head.seq,
-            generation: 0,
-            pid: None,
-            attempt: 0,
-        };
+        let value = CursorValue::at(core.identity.clone(), next, head.seq, 0);
         let path = core.names.cursor(&self.name);
         let created =
             Register::create(&*core.fs, &path, &value).and_then(|()| self.define(core, None));

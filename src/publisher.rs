@@ -1,10 +1,13 @@
-//! Publishers: handlers on threads of their own, one for each subscription.
+//! Publishers: handlers on threads of their own, one for each subscription, or several for one that may have
+//! several events in hand.
+
+mod station;
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+use self::station::{Handler, Progress, Station};
 use crate::delivery::Delivery;
 use crate::error::{Context, Error, Result};
 use crate::opening::SubscriptionBuilder;
@@ -16,16 +19,15 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex, PoisonError};
 
+/// A thread whose handler does not run gets so long to end.
+const AT_LEAST: Duration = Duration::from_secs(1);
+
 /// What a handler says of an event: it is done, or it failed and is to come again.
 pub type Handled = Result<(), Box<dyn StdError + Send + Sync>>;
 
-type Handler = Box<dyn FnMut(&Delivery) -> Handled + Send>;
-
-/// After a fault of the disk a handler's thread tries again this much later.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// Hands events to handlers. `Ok` acks; an error or a panic is a nack, and the event comes again after
-/// the backoff of the retry policy, before anything that follows it.
+/// Hands events to handlers. `Ok` acks; an error, a panic, or taking longer than the deadline of the retry
+/// policy is a failure: the event comes again after the backoff, before anything that follows it, and becomes
+/// a dead letter once its attempts are used.
 ///
 /// A subscription that another process holds is waited for, and taken over when that process ends.
 ///
@@ -81,7 +83,36 @@ impl Publisher {
         subscription: SubscriptionBuilder,
         handler: impl FnMut(&Delivery) -> Handled + Send + 'static,
     ) -> Self {
-        self.handlers.push((subscription, Box::new(handler)));
+        self.handlers.push((subscription, Handler::One(Box::new(handler))));
+        self
+    }
+
+    /// A handler that runs on as many threads as the order of its subscription allows subjects at once
+    /// ([`Order::PerSubject`](crate::Order::PerSubject)).
+    ///
+    /// ```
+    /// use docbox::{Event, Order, Publisher, Start, Store, Transaction};
+    /// use std::time::Duration;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(folder.path())?;
+    /// let mail = store.subscribe("mail").from(Start::Beginning).order(Order::PerSubject { parallel: 4 });
+    /// let publisher = Publisher::new(&store)
+    ///     .handle_in_parallel(mail, |delivery| {
+    ///         println!("{:?}", delivery.event().about());
+    ///         Ok(())
+    ///     })
+    ///     .start()?;
+    /// store.commit(Transaction::new().emit(Event::bare("AgentSpawned").subject("agents/3f2a")))?;
+    /// assert!(publisher.drain(Duration::from_secs(30))?);
+    /// # store.close()?;
+    /// # Ok::<(), docbox::Error>(())
+    /// ```
+    pub fn handle_in_parallel(
+        mut self,
+        subscription: SubscriptionBuilder,
+        handler: impl Fn(&Delivery) -> Handled + Send + Sync + 'static,
+    ) -> Self {
+        self.handlers.push((subscription, Handler::Many(Arc::new(handler))));
         self
     }
 
@@ -120,45 +151,76 @@ pub struct Running {
 
 #[derive(Debug)]
 struct HandlerThread {
+    name: String,
+    /// How long an attempt may take.
+    deadline: Option<Duration>,
     thread: JoinHandle<Result<()>>,
     progress: Arc<Mutex<Progress>>,
 }
 
-/// How far a handler is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    /// The subscription is not held yet.
-    NotYet,
-    /// This was settled last.
-    Settled(Position),
-    /// Its thread does no more.
-    Ended,
-}
-
 impl Running {
     /// Lets running handlers finish, and ends the threads. Events not yet handed over come when the
-    /// subscriptions are next held.
+    /// subscriptions are next held. A handler that takes longer than the deadline of its retry policy is left
+    /// behind: what it says counts no more.
+    ///
+    /// # Errors
+    /// The first error that ended a handler's thread before; [`Error::Invalid`] naming a handler that was left
+    /// behind.
+    pub fn stop(self) -> Result<()> {
+        let longest = self.threads.iter().map(|thread| thread.deadline).max().flatten();
+        let has_none = self.threads.iter().any(|thread| thread.deadline.is_none());
+        self.end(longest.filter(|_| !has_none)).and_then(|left| match left.first() {
+            None => Ok(()),
+            Some(name) => Err(Error::Invalid(format!(
+                "the handler of subscription `{name}` did not return within its deadline and was left behind: its \
+                 event comes again when the subscription is next held, which is once it returns or this process ends"
+            ))),
+        })
+    }
+
+    /// The same, at most this long; whether all handlers returned. One that did not is left behind: it holds its
+    /// subscription until it returns, or this process ends, and then its event comes again.
     ///
     /// # Errors
     /// The first error that ended a handler's thread before.
-    pub fn stop(self) -> Result<()> {
+    pub fn stop_within(self, timeout: Duration) -> Result<bool> {
+        self.end(Some(timeout)).map(|left| left.is_empty())
+    }
+
+    /// Ends the threads; which were left behind.
+    fn end(self, timeout: Option<Duration>) -> Result<Vec<String>> {
+        let core = self.store.core();
         self.stop.store(true, Ordering::Release);
-        self.store.core().bell.ring();
-        let mut first = Ok(());
-        for HandlerThread { thread, .. } in self.threads {
+        core.bell.ring();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let (mut first, mut left) = (Ok(()), Vec::new());
+        for HandlerThread { name, thread, progress, .. } in self.threads {
+            let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            loop {
+                let rings = core.bell.rings();
+                if deadline.is_none() || has_ended(&progress) || is_over() {
+                    break;
+                }
+                core.bell.wait(rings, deadline);
+            }
+            if deadline.is_some() && !has_ended(&progress) {
+                left.push(name);
+                continue;
+            }
             let ended = thread.join().unwrap_or_else(|_| {
                 Err(Error::Invalid("a publisher's thread panicked outside of its handler".into()))
             });
             first = first.and(ended);
         }
-        first
+        first.map(|()| left)
     }
 
     /// Waits until every subscription is settled up to the head of this moment, at most this long, then
-    /// stops. Whether it got there.
+    /// stops. Whether it got there. Handlers that still run when the time is over are left behind, as by
+    /// [`Running::stop_within`].
     ///
     /// # Errors
-    /// As [`Running::stop`].
+    /// The first error that ended a handler's thread before.
     pub fn drain(self, timeout: Duration) -> Result<bool> {
         let core = self.store.core();
         let target = core.head()?.seq;
@@ -173,7 +235,8 @@ impl Running {
             }
             core.bell.wait(rings, deadline);
         };
-        self.stop().map(|()| drained)
+        let rest = deadline.map(|it| it.saturating_duration_since(Instant::now()).max(AT_LEAST));
+        self.end(rest).map(|left| drained && left.is_empty())
     }
 
     fn spawn(
@@ -182,20 +245,15 @@ impl Running {
         opened: Option<Subscription>,
         handler: Handler,
     ) -> Result<()> {
+        let (name, deadline) = (builder.name().to_owned(), builder.deadline());
         let progress = Arc::new(Mutex::new(Progress::NotYet));
-        let station = Station {
-            store: self.store.clone(),
-            builder,
-            handler,
-            progress: Arc::clone(&progress),
-            told: None,
-            stop: Arc::clone(&self.stop),
-        };
+        let (store, stop) = (self.store.clone(), Arc::clone(&self.stop));
+        let station = Station::new(store, builder, handler, Arc::clone(&progress), stop);
         let thread = thread::Builder::new()
-            .name(format!("docbox-{}", station.builder.name()))
+            .name(format!("docbox-{name}"))
             .spawn(move || station.run(opened))
             .context("start a thread for", self.store.root())?;
-        self.threads.push(HandlerThread { thread, progress });
+        self.threads.push(HandlerThread { name, deadline, thread, progress });
         Ok(())
     }
 }
@@ -210,94 +268,8 @@ impl HandlerThread {
     }
 }
 
-/// One handler and its subscription.
-struct Station {
-    store: Store,
-    builder: SubscriptionBuilder,
-    handler: Handler,
-    progress: Arc<Mutex<Progress>>,
-    /// What `drain` was woken for last.
-    told: Option<Position>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Station {
-    fn run(mut self, mut opened: Option<Subscription>) -> Result<()> {
-        loop {
-            let held = match opened.take() {
-                Some(subscription) => Ok(subscription),
-                None => self.builder.clone().open(),
-            };
-            let ended = held.and_then(|mut subscription| self.deliver(&mut subscription));
-            if self.stop.load(Ordering::Acquire) || self.store.core().is_closed() {
-                return Ok(());
-            }
-            match ended {
-                // A fault of the disk may pass; everything else stays as it is until somebody mends it.
-                Err(error @ Error::Io { .. }) => {
-                    tracing::error!(subscription = self.builder.name(), %error, "delivery failed; trying again");
-                    thread::sleep(AGAIN_AFTER);
-                }
-                Err(error) => {
-                    tracing::error!(subscription = self.builder.name(), %error, "delivery has ended");
-                    return Err(error);
-                }
-                Ok(()) => return Ok(()),
-            }
-        }
-    }
-
-    /// Hands over until there is a reason to stop.
-    fn deliver(&mut self, subscription: &mut Subscription) -> Result<()> {
-        loop {
-            let rings = self.store.core().bell.rings();
-            let Some(delivery) = subscription.next(Duration::ZERO)? else {
-                if self.stop.load(Ordering::Acquire) || self.store.core().is_closed() {
-                    return subscription.sync();
-                }
-                self.tell(subscription.position());
-                subscription.rest(rings);
-                continue;
-            };
-            let span = tracing::debug_span!(
-                "deliver",
-                subscription = self.builder.name(),
-                event = delivery.event().id(),
-                attempt = delivery.attempt()
-            );
-            let _entered = span.enter();
-            let handler = &mut self.handler;
-            match panic::catch_unwind(AssertUnwindSafe(|| handler(&delivery))) {
-                Ok(Ok(())) => delivery.ack()?,
-                Ok(Err(error)) => drop(delivery.nack(&error.to_string())),
-                Err(_) => drop(delivery.nack("the handler panicked")),
-            }
-            // A handler that is never idle gets past the head of a `drain` too.
-            self.note(Progress::Settled(subscription.position()));
-        }
-    }
-
-    /// Lets `drain` see how far it is, when it looks next.
-    fn note(&self, progress: Progress) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
-    }
-
-    /// With nothing left to do: makes `drain` look.
-    fn tell(&mut self, settled: Position) {
-        self.note(Progress::Settled(settled));
-        // Only for news: handlers that wake each other for nothing would never rest.
-        if self.told.replace(settled) != Some(settled) {
-            self.store.core().bell.ring();
-        }
-    }
-}
-
-impl Drop for Station {
-    /// However its thread ends, a `drain` that waits for it hears of it.
-    fn drop(&mut self) {
-        self.note(Progress::Ended);
-        self.store.core().bell.ring();
-    }
+fn has_ended(progress: &Mutex<Progress>) -> bool {
+    *progress.lock().unwrap_or_else(PoisonError::into_inner) == Progress::Ended
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ pub struct Record<'a> {
     /// Cursors that this commit moves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub acks: BTreeMap<String, Position>,
+    /// Single events that this commit settles, while others before them are not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settles: BTreeMap<String, Position>,
     /// What the application sent along.
     #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub meta: Option<&'a RawValue>,

@@ -342,7 +342,12 @@ pub fn find_end(core: &Core, locked: &mut Locked<'_>) -> Result<(Head, Place)> {
 fn finish(core: &Core, locked: &mut Locked<'_>, head: Head, place: Place) -> Result<Head> {
     let mut redo = Redo::default();
     let expected = Expected { seq: head.seq + 1, prev: Some(head.crc) };
+    let mut redriven = head.redriven;
     let found = scan(&*core.fs, &core.names, place, expected, &mut |record, line: Line| {
+        // Perhaps letters are to be delivered again: their consumers look.
+        if record.writes.iter().any(|write| write.key.starts_with(crate::names::HOME)) {
+            redriven = record.seq;
+        }
         redo.add(record, &core.names.segment(line.place.segment), line.place.offset)
     })?;
     let claims = claims(core, Some(&head), core.applied()?.as_ref())?;
@@ -363,6 +368,7 @@ fn finish(core: &Core, locked: &mut Locked<'_>, head: Head, place: Place) -> Res
         crc: last.crc,
         time: last.time,
         token: token(core)?,
+        redriven,
         ..head
     };
     locked.write_head(&head)?;

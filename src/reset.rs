@@ -66,13 +66,6 @@ impl ResetRequest {
     /// The cursor that has obeyed this request.
     #[must_use]
     pub fn cursor(&self, core: &Core) -> CursorValue {
-        CursorValue {
-            identity: core.identity.clone(),
-            next: self.next,
-            folded: self.folded,
-            generation: self.generation,
-            pid: None,
-            attempt: 0,
-        }
+        CursorValue::at(core.identity.clone(), self.next, self.folded, self.generation)
     }
 }

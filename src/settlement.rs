@@ -4,17 +4,24 @@
 //! Whoever dies in between leaves it to the next consumer, which folds the acks of the journal into the
 //! cursor before it delivers.
 
+use std::time::Instant;
+
+use crate::ack::Ack;
+use crate::attempts::Run;
 use crate::commit;
+use crate::consumer::Consumer;
 use crate::core::Core;
-use crate::cursor::{Cursor, CursorValue};
+use crate::cursor::CursorValue;
+use crate::dead;
 use crate::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::position::Position;
 use crate::queue::Commit;
 use crate::recovery::roll_forward;
-use crate::sync::{Mutex, PoisonError};
+use crate::sync::Arc;
 use crate::transaction::Transaction;
+use crate::window::Standing;
 
 impl Delivery {
     /// Commits what the event led to and settles it, both or neither: whatever crashes, the documents and
@@ -38,22 +45,66 @@ impl Delivery {
     /// As [`Store::commit`](crate::Store::commit); then nothing is settled, and the event comes again after
     /// the backoff. [`Error::Invalid`] when the subscription was reset since the event was handed over.
     /// After [`Error::InDoubt`] the subscription finds out by itself before it goes on.
-    pub fn commit(self, transaction: Transaction) -> Result<Commit> {
-        let (subscription, ack) = self.ack_in_commit();
-        match commit::commit(self.store().core(), transaction.ack(subscription, ack)) {
+    pub fn commit(mut self, transaction: Transaction) -> Result<Commit> {
+        let result = self.settle_by(transaction);
+        if let Err(error) = &result
+            && !self.settled
+        {
+            self.nack(&error.to_string());
+        }
+        result
+    }
+
+    /// The same; what is refused is left as it was.
+    pub(crate) fn settle_by(&mut self, transaction: Transaction) -> Result<Commit> {
+        let consumer = Arc::clone(&self.consumer);
+        let (spot, flight) = (self.spot, self.flight);
+        let transaction = self.with_ack(transaction)?;
+        match commit::commit(consumer.store.core(), transaction) {
             Ok(commit) => {
-                self.settled_by(commit.seq());
+                self.settled = true;
+                consumer.settled_by(spot, flight, commit.seq());
                 Ok(commit)
             }
             Err(error @ Error::InDoubt { .. }) => {
-                self.in_doubt();
+                self.settled = true;
+                consumer.window().doubt_commit(spot, flight);
+                consumer.tell();
                 Err(error)
             }
             Err(error) => {
-                self.nack(&error.to_string());
+                consumer.window().abandon_commit();
                 Err(error)
             }
         }
+    }
+
+    /// Adds what the commit says of the cursor, or of the letter. From here on no deadline counts.
+    fn with_ack(&self, transaction: Transaction) -> Result<Transaction> {
+        let consumer = &self.consumer;
+        let mut window = consumer.window();
+        match window.standing(self.spot, self.flight, Instant::now()) {
+            Standing::Current => {}
+            Standing::Overrun => return Err(consumer.overrun()),
+            Standing::Gone => {
+                return Err(Error::Invalid(format!(
+                    "subscription `{}` was reset after the event was handed over, so that it cannot be settled \
+                     any more; go on with what the subscription gives next",
+                    consumer.name
+                )));
+            }
+        }
+        let generation = window.generation();
+        let moved = window.begin_commit(self.spot, self.flight);
+        drop(window);
+        if self.spot.redriven {
+            return Ok(transaction.remove_letter(&consumer.name, self.spot.position));
+        }
+        let ack = match moved {
+            Ok(position) => Ack { position, only: false, generation },
+            Err(position) => Ack { position, only: true, generation },
+        };
+        Ok(transaction.ack(consumer.name.clone(), ack))
     }
 }
 
@@ -69,26 +120,36 @@ pub fn fold(core: &Core, name: &str, value: &CursorValue, head: &Head) -> Result
         if let Some(acked) = record.acks.get(name).map(|position: &Position| position.next())
             && acked > value.next
         {
+            value.attempt = value.attempts_of(acked);
             value.next = acked;
-            value.attempt = 0;
+        }
+        if let Some(position) = record.settles.get(name).filter(|position| **position >= value.next)
+        {
+            value.settled.push(Run(*position, *position));
         }
         value.folded = record.seq;
     }
+    value.settled.retain(|run| run.1 >= value.next);
+    value.settled.sort_unstable_by_key(|run| run.0);
+    value.tried.retain(|tried| tried.redriven || tried.last() >= value.next);
     Ok(value)
 }
 
 /// The same for a consumer that lives on after a commit in doubt: what stands in the journal by now is
-/// decided first. Where the cursor stands then.
+/// decided first.
 ///
 /// # Errors
 /// What the disk says; then nobody knows yet.
-pub fn fold_again(core: &Core, name: &str, cursor: &Mutex<Cursor>) -> Result<Position> {
+pub(crate) fn fold_again(consumer: &Consumer) -> Result<()> {
+    let core = consumer.store.core();
     let mut locked = core.lock.take()?;
     let head = roll_forward(core, &mut locked)?;
     drop(locked);
-    let mut cursor = cursor.lock().unwrap_or_else(PoisonError::into_inner);
-    let value = fold(core, name, cursor.value(), &head)?;
-    let next = value.next;
-    cursor.write(value)?;
-    Ok(next)
+    let cursor = consumer.cursor();
+    let value = fold(core, &consumer.name, cursor.value(), &head)?;
+    let mut window = consumer.window();
+    let letters = dead::marked(core, &consumer.name)?;
+    window.resolve(&value, |position| letters.contains(&position));
+    drop((window, cursor));
+    consumer.write()
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::attempts::{Failure, Run, Tried};
 use crate::core::Core;
-use crate::cursor;
+use crate::cursor::{self, CursorValue};
+use crate::dead;
 use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Context, Error, Result};
@@ -78,6 +80,13 @@ pub struct SubscriptionStatus {
     pub retention_s: Option<f64>,
     /// How often the event after `position` was handed over already.
     pub attempt: u32,
+    /// Why its last attempt failed; `None` where none did, or nothing more is known.
+    pub last_error: Option<String>,
+    /// What failed and is to come again, or is in hand: of a subscription in total order the one event that
+    /// holds it, else one for each subject that is blocked.
+    pub blocked: Vec<Blocked>,
+    /// How many dead letters it has.
+    pub dead: usize,
     /// The process of its consumer; `None` when nobody consumes it.
     pub pid: Option<u32>,
     /// That it hands nothing over, why, and until when.
@@ -90,6 +99,20 @@ pub struct SubscriptionStatus {
     /// What is wrong with it, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// An event that was handed over before and is not settled.
+#[derive(Clone, Debug, Serialize)]
+pub struct Blocked {
+    /// Where it is.
+    pub position: Position,
+    /// What it is about, where known: as far as the journal is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// How often it was handed over.
+    pub attempt: u32,
+    /// Why it failed last.
+    pub error: String,
 }
 
 /// How often a look begins anew because retention dropped what it was reading.
@@ -193,6 +216,9 @@ impl SubscriptionStatus {
             held_bytes: 0,
             retention_s: None,
             attempt: value.as_ref().map_or(0, |value| value.attempt),
+            last_error: value.as_ref().and_then(last_error),
+            blocked: value.as_ref().map_or_else(Vec::new, blocked),
+            dead: dead::positions(core, &name)?.len(),
             pid: cursor::consumer(&*core.fs, &core.names, &name)?,
             paused,
             types,
@@ -207,7 +233,7 @@ impl SubscriptionStatus {
         let Kept { held_bytes, retention_s } = lag::kept(core, needed)?;
         (status.held_bytes, status.retention_s) = (held_bytes, retention_s);
         match checked {
-            Ok(value) => match status.measure_lag(core, value.next, &head) {
+            Ok(value) => match status.measure_lag(core, &value, &head) {
                 Err(gone @ Error::Compacted { .. }) => status.error = Some(gone.to_string()),
                 measured => measured?,
             },
@@ -216,12 +242,59 @@ impl SubscriptionStatus {
         Ok(status)
     }
 
-    fn measure_lag(&mut self, core: &Core, next: Position, head: &Head) -> Result<()> {
+    fn measure_lag(&mut self, core: &Core, value: &CursorValue, head: &Head) -> Result<()> {
         let globs = Globs { types: self.types.clone(), subjects: self.subjects.clone() };
         let end = Position::end_of(head.seq).next();
-        let lag = lag::wanted(core, &globs, next, end, head)?;
-        self.lag_events = lag.events;
-        self.lag_age_s = lag.oldest.map(lag::age_s);
+        let lag = lag::wanted(core, &globs, value.next, end, head)?;
+        let mut settled = 0;
+        for Run(first, last) in &value.settled {
+            settled += lag::wanted(core, &globs, *first, last.next(), head)?.events;
+        }
+        self.lag_events = lag.events.saturating_sub(settled);
+        self.lag_age_s = lag.oldest.filter(|_| self.lag_events > 0).map(lag::age_s);
+        self.name_blocked(core, head)
+    }
+
+    /// What that is about which is blocked.
+    fn name_blocked(&mut self, core: &Core, head: &Head) -> Result<()> {
+        let (Some(first), Some(last)) = (self.blocked.first(), self.blocked.last()) else {
+            return Ok(());
+        };
+        let (mut reader, last) = (core.reader(first.position.seq), last.position.seq);
+        while reader.next() <= last {
+            let blocked = &mut self.blocked;
+            let read = reader.read_events(head, |line| {
+                for one in blocked.iter_mut().filter(|one| one.position.seq == line.seq) {
+                    let event = line.events.get(one.position.idx as usize);
+                    one.subject = event.and_then(|it| it.subject.as_deref()).map(str::to_owned);
+                }
+                Ok(())
+            })?;
+            if read.is_none() {
+                break;
+            }
+        }
         Ok(())
     }
+}
+
+/// What failed last, as far as the cursor says.
+fn last_error(value: &CursorValue) -> Option<String> {
+    let last: Option<&Failure> =
+        value.tried.iter().flat_map(|tried| &tried.failures).max_by_key(|failure| failure.time);
+    last.map(|failure| failure.error.clone())
+}
+
+/// What failed and is not settled.
+fn blocked(value: &CursorValue) -> Vec<Blocked> {
+    let failed = |tried: &Tried| {
+        let last = tried.failures.last().filter(|_| !tried.redriven)?;
+        Some(Blocked {
+            position: tried.at,
+            subject: None,
+            attempt: tried.attempt,
+            error: last.error.clone(),
+        })
+    };
+    value.tried.iter().filter_map(failed).collect()
 }

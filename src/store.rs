@@ -1,5 +1,6 @@
 //! Stores: the door to everything.
 
+mod letters;
 mod subscriptions;
 
 use std::path::Path;

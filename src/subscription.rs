@@ -3,29 +3,33 @@
 //! Head → journal → record → filter → delivery → ack → cursor. Readers never go beyond the head, so
 //! nothing is delivered that a power cut could undo.
 
-use std::collections::VecDeque;
+mod obeying;
+
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::cursor::{Cursor, CursorValue};
-use crate::delivery::{Consumer, Delivery, Flight, HandOver, InFlight};
+use crate::consumer::Consumer;
+use crate::deliveries::Deliveries;
+use crate::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::event::RecordedEvent;
 use crate::filter::Filter;
-use crate::fs::File;
 use crate::head::Head;
 use crate::head_reader::HeadReader;
 use crate::journal::Reader;
 use crate::notices::Notices;
+use crate::order::Order;
 use crate::pause::Pause;
 use crate::position::Position;
-use crate::retry::RetryPolicy;
 use crate::settlement;
-use crate::store::Store;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, Mutex, PoisonError};
+use crate::sync::{Arc, PoisonError};
+use crate::window::{Picked, Spot, Wish};
 
 /// A cursor that moves without deliveries is written after this many commits at the latest.
 const MOVED_WITHOUT_WRITE: u64 = 1000;
+/// The most events of one batch.
+const MAX_BATCH: usize = 65_536;
 
 /// A durable subscription, held by this consumer alone.
 ///
@@ -52,22 +56,13 @@ pub struct Subscription {
     filter: Filter,
     head: HeadReader,
     reader: Reader,
-    /// Events of the commit that was read last and are still to be handed over.
-    ready: VecDeque<Arc<RecordedEvent>>,
-    /// Everything before this is settled or not wanted.
-    floor: Position,
     notices: Notices,
+    /// The last commit that asked for dead letters to be delivered again, when they were looked at; `None`
+    /// before the first look.
+    redriven: Option<u64>,
+    /// Dead letters that are to be delivered again and are not in the window yet.
+    letters: BTreeSet<Position>,
     stop: Arc<AtomicBool>,
-}
-
-/// What opening found out.
-pub(crate) struct Opened {
-    pub(crate) name: String,
-    pub(crate) filter: Filter,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) cursor: Cursor,
-    pub(crate) lock: Arc<dyn File>,
-    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// How long to wait for the next event.
@@ -79,26 +74,34 @@ enum Patience {
     UpTo(u64),
 }
 
+/// How many events to wait for, and how many more there may be.
+#[derive(Clone, Copy, Debug)]
+struct Want {
+    /// So many, or none as long as there is time.
+    least: usize,
+    most: usize,
+}
+
+impl Want {
+    const ONE: Self = Self { least: 1, most: 1 };
+}
+
 impl Subscription {
-    pub(crate) fn new(store: Store, opened: Opened) -> Self {
-        let Opened { name, filter, retry, cursor, lock, stop } = opened;
-        let core = store.core();
-        let floor = cursor.value().next;
-        let cursor = Arc::new(Mutex::new(cursor));
+    pub(crate) fn new(consumer: Consumer, filter: Filter, stop: Arc<AtomicBool>) -> Self {
+        let core = consumer.store.core();
+        let floor = consumer.window().floor();
         let mut cursors = core.cursors.lock().unwrap_or_else(PoisonError::into_inner);
-        cursors.push(Arc::clone(&cursor));
+        cursors.push(Arc::clone(&consumer.cursor));
         drop(cursors);
         let (head, reader) = (core.head_reader(), core.reader(floor.seq));
-        let flight = InFlight::default();
-        let consumer = Arc::new(Consumer { store, name, retry, cursor, flight, _lock: lock });
         Self {
-            consumer,
+            consumer: Arc::new(consumer),
             filter,
             head,
             reader,
-            ready: VecDeque::new(),
-            floor,
             notices: Notices::default(),
+            redriven: None,
+            letters: BTreeSet::new(),
             stop,
         }
     }
@@ -109,28 +112,46 @@ impl Subscription {
         &self.consumer.name
     }
 
-    /// The last position that is settled, or not wanted.
+    /// The last position before which all is settled, or not wanted.
     #[must_use]
     pub fn position(&self) -> Position {
-        match self.consumer.flight.state() {
-            Flight::Settled { next } => next.before(),
-            _ => self.floor.before(),
-        }
+        self.consumer.window().floor().before()
     }
 
-    /// Waits for the next event that matches, at most this long; `None` when there is none, or when the
-    /// store is closed.
+    /// Waits for the next event that may be handed over, at most this long; `None` when there is none, or
+    /// when the store is closed. Of an [`Order::PerSubject`] several may be in hand, also on several threads;
+    /// where as many are as may be, it waits for one of them to be settled.
     ///
     /// # Errors
-    /// [`Error::Invalid`] as long as the delivery before is not settled; what the disk says.
+    /// [`Error::Invalid`] in total order as long as the delivery before is not settled; what the disk says.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Delivery>> {
         let deadline = Instant::now().checked_add(timeout);
-        self.wait(deadline.map_or(Patience::Forever, Patience::Until))
+        self.one(deadline.map_or(Patience::Forever, Patience::Until))
+    }
+
+    /// Waits until `max` events are at hand, at most this long, and hands over what there is then: `max`
+    /// at most, perhaps none. All of them by one write of the cursor, which counts their attempts; one more
+    /// settles them by [`Deliveries::ack`].
+    ///
+    /// An event that was handed over before comes alone. So whatever kills its consumer is found, and uses up
+    /// no attempts of what came with it. Nothing is read before it is asked for, and no more than `max` events
+    /// (65,536 at most), or 8 MiB of them and the commit that exceeds it.
+    ///
+    /// # Errors
+    /// As [`Subscription::next`]; [`Error::Invalid`] for a `max` of 0.
+    pub fn next_batch(&mut self, max: usize, wait: Duration) -> Result<Deliveries> {
+        if max == 0 {
+            return Err(Error::Invalid("a batch of 0 events: ask for at least 1".into()));
+        }
+        let most = max.min(MAX_BATCH);
+        let deadline = Instant::now().checked_add(wait);
+        let patience = deadline.map_or(Patience::Forever, Patience::Until);
+        self.wait(patience, Want { least: most, most }).map(Deliveries::new)
     }
 
     /// All events from here on; it waits for more, and ends when the store is closed.
     pub fn iter(&mut self) -> impl Iterator<Item = Result<Delivery>> {
-        std::iter::from_fn(move || self.wait(Patience::Forever).transpose())
+        std::iter::from_fn(move || self.one(Patience::Forever).transpose())
     }
 
     /// All events up to the head of this moment, backoffs waited out.
@@ -144,7 +165,31 @@ impl Subscription {
                     Err(error) => return Some(Err(error)),
                 },
             };
-            self.wait(Patience::UpTo(target)).transpose()
+            self.one(Patience::UpTo(target)).transpose()
+        })
+    }
+
+    /// All events from here on, as many at once as are there, at most `max`; it waits for more, and ends when the
+    /// store is closed. As [`Subscription::next_batch`] otherwise.
+    pub fn iter_in_batches(&mut self, max: usize) -> impl Iterator<Item = Result<Deliveries>> {
+        let want = Want { least: 1, most: max.clamp(1, MAX_BATCH) };
+        std::iter::from_fn(move || self.some(Patience::Forever, want).transpose())
+    }
+
+    /// All events up to the head of this moment, as many at once as are there, at most `max`; backoffs waited
+    /// out. As [`Subscription::next_batch`] otherwise.
+    pub fn catch_up_in_batches(&mut self, max: usize) -> impl Iterator<Item = Result<Deliveries>> {
+        let mut target = None;
+        let most = max.clamp(1, MAX_BATCH);
+        std::iter::from_fn(move || {
+            let target = match target {
+                Some(target) => target,
+                None => match self.consumer.store.core().head() {
+                    Ok(head) => *target.insert(head.seq),
+                    Err(error) => return Some(Err(error)),
+                },
+            };
+            self.some(Patience::UpTo(target), Want { least: 1, most }).transpose()
         })
     }
 
@@ -159,69 +204,88 @@ impl Subscription {
     /// # Errors
     /// What the disk says.
     pub fn sync(&mut self) -> Result<()> {
-        self.write_floor()?;
+        self.consumer.write()?;
         self.consumer.cursor().sync()
     }
 
-    /// Waits until there may be something new, or a backoff ends.
+    /// Waits until there may be something new, or something is due.
     pub(crate) fn rest(&self, rings: u64) {
         let core = self.consumer.store.core();
-        let due = match self.consumer.flight.state() {
-            Flight::Backoff { until } => Some(until),
+        let due = match self.consumer.window().pick(&self.wish(1, None)) {
+            Picked::Nothing(due) | Picked::Busy(due) => due,
             _ => None,
         };
         core.bell.watch(&core.names.head(), core.fs.can_watch());
         core.bell.wait(rings, self.wakes_at(due));
     }
 
-    fn wait(&mut self, patience: Patience) -> Result<Option<Delivery>> {
+    fn some(&mut self, patience: Patience, want: Want) -> Result<Option<Deliveries>> {
+        let deliveries = self.wait(patience, want)?;
+        Ok((!deliveries.is_empty()).then(|| Deliveries::new(deliveries)))
+    }
+
+    fn one(&mut self, patience: Patience) -> Result<Option<Delivery>> {
+        Ok(self.wait(patience, Want::ONE)?.pop())
+    }
+
+    fn wait(&mut self, patience: Patience, want: Want) -> Result<Vec<Delivery>> {
         let consumer = Arc::clone(&self.consumer);
         let core = consumer.store.core();
         loop {
             let rings = core.bell.rings();
             if core.is_closed() || self.stop.load(Ordering::Acquire) {
-                return Ok(None);
+                return Ok(Vec::new());
             }
-            self.take_note();
             let (version, head) = self.head.look()?;
             self.obey(version, &head)?;
-            let due = match consumer.flight.state() {
-                Flight::Out => {
+            self.look_at_letters(&head)?;
+            let target = match patience {
+                Patience::UpTo(target) => Some(target),
+                Patience::Forever | Patience::Until(_) => None,
+            };
+            let is_paused = self.pause().is_some();
+            let picked = if is_paused {
+                Picked::Nothing(None)
+            } else {
+                self.pick(&head, target, want.most)?
+            };
+            let due = match picked {
+                Picked::Give(spots) => {
+                    // What is tried again comes alone, and is not waited with.
+                    let is_enough = spots.len() >= want.least || self.is_alone(&spots, want);
+                    if is_enough || is_over(patience) {
+                        return consumer.hand_over(&spots);
+                    }
+                    None
+                }
+                Picked::Bury(spot) => {
+                    consumer.bury(spot)?;
+                    continue;
+                }
+                Picked::Overrun(spot, flight) => {
+                    consumer.fail(spot, flight, "it took longer than its deadline", None);
+                    continue;
+                }
+                Picked::Doubt => {
+                    settlement::fold_again(&consumer)?;
+                    continue;
+                }
+                Picked::Busy(_) if consumer.order == Order::Total => {
                     return Err(Error::Invalid(format!(
                         "subscription `{}` has a delivery that is not settled: ack, nack or drop it before asking \
                          for the next",
                         consumer.name
                     )));
                 }
-                Flight::InDoubt => {
-                    self.resolve_doubt()?;
-                    continue;
-                }
-                Flight::Backoff { until } => Some(until),
-                Flight::Settled { .. } | Flight::None => None,
+                Picked::Busy(due) | Picked::Nothing(due) => due,
             };
-            let is_paused = self.pause().is_some();
-            if is_paused && matches!(patience, Patience::UpTo(_)) {
-                self.write_floor()?;
-                return Ok(None);
+            consumer.write()?;
+            let has_ended = target.is_some_and(|target| is_paused || self.is_past(target));
+            if is_over(patience) || has_ended {
+                return Ok(Vec::new());
             }
-            if !is_paused && due.is_none_or(|due| due <= Instant::now()) {
-                let is_ready = due.is_some() || self.fetch(&head)?;
-                // What was committed since waits for the next call.
-                let is_beyond =
-                    matches!(patience, Patience::UpTo(target) if self.upcoming() > target);
-                if is_ready && !is_beyond {
-                    return self.hand_over().map(Some);
-                }
-                if is_beyond {
-                    self.write_floor()?;
-                    return Ok(None);
-                }
-            }
-            self.write_floor()?;
             let due = self.wakes_at(due);
             let deadline = match patience {
-                Patience::Until(deadline) if deadline <= Instant::now() => return Ok(None),
                 Patience::Until(deadline) => Some(due.map_or(deadline, |due| due.min(deadline))),
                 Patience::Forever | Patience::UpTo(_) => due,
             };
@@ -238,121 +302,76 @@ impl Subscription {
         }
     }
 
-    /// Takes note of what became of the last delivery, once it is settled.
-    fn take_note(&mut self) {
-        if let Flight::Settled { next } = self.consumer.flight.state() {
-            self.ready.pop_front();
-            self.floor = next;
-            self.consumer.flight.clear();
-        }
+    fn wish(&self, max: usize, target: Option<u64>) -> Wish {
+        let (order, max_attempts) = (self.consumer.order, self.consumer.retry.max_attempts);
+        Wish { order, max_attempts, max, target, now: Instant::now() }
     }
 
-    /// Reads on until an event matches; whether one did.
-    fn fetch(&mut self, head: &Head) -> Result<bool> {
-        let epoch = self.consumer.store.core().identity.epoch;
-        let mut moved = 0;
-        while self.ready.is_empty() {
-            let (filter, seq) = (&self.filter, self.reader.next());
-            let from = if seq == self.floor.seq { self.floor.idx as usize } else { 0 };
-            let wanted: Option<Vec<RecordedEvent>> =
-                self.reader.read_events(head, |line| filter.wanted(line, from, epoch))?;
-            let Some(wanted) = wanted else { return Ok(false) };
-            self.ready.extend(wanted.into_iter().map(Arc::new));
-            if self.ready.is_empty() {
-                self.floor = Position::end_of(seq).next();
-                moved += 1;
-                if moved % MOVED_WITHOUT_WRITE == 0 {
-                    self.write_floor()?;
+    /// What comes next, read on as far as it takes.
+    fn pick(&mut self, head: &Head, target: Option<u64>, most: usize) -> Result<Picked> {
+        loop {
+            let wish = self.wish(most, target);
+            let window = self.consumer.window();
+            let is_full = window.is_full(most);
+            let picked = window.pick(&wish);
+            drop(window);
+            let reads = match &picked {
+                Picked::Give(spots) => {
+                    spots.len() < most && !self.is_alone(spots, Want { least: most, most })
                 }
+                // In total order it is the first that is waited for.
+                Picked::Nothing(due) => due.is_none() || self.consumer.order != Order::Total,
+                _ => false,
+            };
+            let is_beyond = target.is_some_and(|target| self.reader.next() > target);
+            if !reads || is_full || is_beyond || !self.read_on(head, most)? {
+                return Ok(picked);
+            }
+            // Nothing but what is not wanted, for long.
+            if self.consumer.window().is_empty() {
+                self.consumer.write()?;
             }
         }
-        Ok(true)
     }
 
-    /// The commit of the event that comes next; as long as none is at hand, the one that is read next.
-    fn upcoming(&self) -> u64 {
-        self.ready.front().map_or(self.reader.next(), |event| event.position.seq)
+    /// Whether there is a reason to hand over what there is, and no more.
+    fn is_alone(&self, spots: &[Spot], want: Want) -> bool {
+        let window = self.consumer.window();
+        let per_subject = self.consumer.order != Order::Total;
+        let alone = spots.first().is_some_and(|first| window.is_alone(*first));
+        alone
+            || window.is_full(want.most)
+            || (per_subject && spots.len() >= self.consumer.order.parallel())
     }
 
-    fn hand_over(&mut self) -> Result<Delivery> {
-        let Some(event) = self.ready.front().cloned() else {
-            return Err(Error::Invalid("nothing is ready to be handed over".into()));
-        };
-        // What follows it in its commit and is not wanted is settled along with it.
-        let next = self
-            .ready
-            .get(1)
-            .map_or(Position::end_of(event.position.seq).next(), |next| next.position);
-        let mut cursor = self.consumer.cursor();
-        cursor.change(|value| {
-            // Counted when handed over: a consumer that dies in it has used it.
-            value.attempt = if value.next == event.position { value.attempt + 1 } else { 1 };
-            value.next = event.position;
-            value.folded = value.folded.max(event.position.seq - 1);
-        })?;
-        let CursorValue { attempt, generation, .. } = *cursor.value();
-        drop(cursor);
-        self.floor = event.position;
-        tracing::debug!(
-            subscription = self.consumer.name,
-            event = event.id(),
-            attempt,
-            "handed over"
-        );
-        let parts = HandOver { event, attempt, next, generation };
-        Ok(Delivery::new(Arc::clone(&self.consumer), parts))
-    }
-
-    /// Finds out whether the commit that was to settle the last event is there.
-    fn resolve_doubt(&mut self) -> Result<()> {
-        let next = settlement::fold_again(
-            self.consumer.store.core(),
-            &self.consumer.name,
-            &self.consumer.cursor,
-        )?;
-        if next > self.floor {
-            self.floor = next;
-            self.ready.clear();
-            self.reader = self.consumer.store.core().reader(next.seq);
-        }
-        self.consumer.flight.clear();
-        Ok(())
-    }
-
-    /// Moves the cursor over what is not wanted.
-    fn write_floor(&mut self) -> Result<()> {
-        let mut cursor = self.consumer.cursor();
-        if cursor.value().next < self.floor {
-            cursor.change(|value| {
-                value.next = self.floor;
-                value.folded = value.folded.max(self.floor.seq - 1);
-                value.attempt = 0;
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Does what its definition says since the last look: a reset is gone to, once.
-    fn obey(&mut self, version: u64, head: &Head) -> Result<()> {
-        let is_idle = self.ready.is_empty() && self.reader.next() > head.seq;
+    /// Reads commits until one has events that are wanted, or enough for a batch; whether there was any.
+    fn read_on(&mut self, head: &Head, most: usize) -> Result<bool> {
+        let epoch = self.consumer.store.core().identity.epoch;
+        let (mut count, mut skipped) = (0, 0);
         let consumer = Arc::clone(&self.consumer);
-        let core = consumer.store.core();
-        let Some(definition) = self.notices.look(core, &consumer.name, version, is_idle)? else {
-            return Ok(());
-        };
-        let mut cursor = consumer.cursor();
-        if let Some(request) = definition.request_after(cursor.value().generation) {
-            let pid = cursor.value().pid;
-            cursor.write(CursorValue { pid, ..request.cursor(core) })?;
-            cursor.sync()?;
-            tracing::info!(subscription = self.consumer.name, next = %request.next, "went where a reset said");
-            self.floor = request.next;
-            self.ready.clear();
-            self.consumer.flight.clear();
-            self.reader = core.reader(self.floor.seq);
+        let mut window = consumer.window();
+        let enough = if consumer.order == Order::Total { most } else { 1 };
+        while count < enough && skipped < MOVED_WITHOUT_WRITE && !window.is_full(most) {
+            let (filter, seq, read_to) = (&self.filter, self.reader.next(), window.read_to());
+            let from = if seq == read_to.seq { read_to.idx as usize } else { 0 };
+            let wanted: Option<Vec<RecordedEvent>> =
+                self.reader.read_events(head, |line| filter.wanted(line, from, epoch))?;
+            let Some(wanted) = wanted else { break };
+            count += wanted.len();
+            skipped += u64::from(wanted.is_empty());
+            window.push(wanted, Position::end_of(seq).next());
         }
-        drop(cursor);
-        self.notices.obeyed();
-        Ok(())
+        Ok(count > 0 || skipped > 0)
     }
+
+    /// Whether nothing is left to do up to a commit.
+    fn is_past(&self, target: u64) -> bool {
+        self.reader.next() > target
+            && self.letters.is_empty()
+            && !self.consumer.window().is_pending(target)
+    }
+}
+
+fn is_over(patience: Patience) -> bool {
+    matches!(patience, Patience::Until(deadline) if deadline <= Instant::now())
 }

@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::json::Json;
 use crate::key::Key;
 use crate::layout;
+use crate::position::Position;
 use crate::revision::Revision;
 
 /// The largest document, as a file: 16 MiB.
@@ -44,6 +45,10 @@ pub struct Transaction {
     pub(crate) token: Option<String>,
     /// Cursors that the commit moves, by subscription.
     pub(crate) acks: BTreeMap<String, Ack>,
+    /// Events of the store's own.
+    pub(crate) own_events: Vec<Event>,
+    /// Whether it asks for dead letters to be delivered again.
+    pub(crate) redrives: bool,
 }
 
 /// One document of a transaction.
@@ -193,6 +198,50 @@ impl Transaction {
 
     pub(crate) fn ack(mut self, subscription: String, ack: Ack) -> Self {
         self.acks.insert(subscription, ack);
+        self
+    }
+
+    /// What it says of cursors: that they move up to a position, or that only one event is settled.
+    pub(crate) fn acked(&self, only: bool) -> BTreeMap<String, Position> {
+        let acks = self.acks.iter().filter(|(_, ack)| ack.only == only);
+        acks.map(|(name, ack)| (name.clone(), ack.position)).collect()
+    }
+
+    pub(crate) fn emit_own(mut self, event: Event) -> Self {
+        self.own_events.push(event);
+        self
+    }
+
+    /// Writes a dead letter, whatever is there now. It is as large as its event.
+    pub(crate) fn letter(self, subscription: &str, position: Position, json: Json) -> Self {
+        let (key, content) = (Key::letter(subscription, position), Some(Content::new(json)));
+        self.push(Write { key, expect: Expect::Anything, content })
+    }
+
+    /// Writes a dead letter that must be at this revision.
+    pub(crate) fn letter_if(
+        self,
+        subscription: &str,
+        position: Position,
+        revision: Revision,
+        json: Json,
+    ) -> Self {
+        let (key, content) = (Key::letter(subscription, position), Some(Content::new(json)));
+        self.push(Write { key, expect: Expect::At(revision), content })
+    }
+
+    /// Removes a dead letter, unless it is written here.
+    pub(crate) fn remove_letter(self, subscription: &str, position: Position) -> Self {
+        let key = Key::letter(subscription, position);
+        if self.writes.iter().any(|write| write.key == key) {
+            return self;
+        }
+        self.push(Write { key, expect: Expect::Anything, content: None })
+    }
+
+    /// Says that it asks for dead letters to be delivered again: their consumer is to look.
+    pub(crate) fn redrives(mut self) -> Self {
+        self.redrives = true;
         self
     }
 

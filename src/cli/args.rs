@@ -97,6 +97,12 @@ pub enum Verb {
         #[arg(long)]
         watch: bool,
     },
+    /// Look at events that were given up, deliver them again, or drop them.
+    #[command(
+        subcommand,
+        after_help = "A dead letter is a file, .docbox/dead/NAME/POS.json, and may be edited before it is redriven."
+    )]
+    Dead(Dead),
     /// Make a subscription go on from elsewhere.
     #[command(after_help = "Example: docbox reset ui --to beginning")]
     Reset {
@@ -188,6 +194,59 @@ pub enum Verb {
     },
 }
 
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum Dead {
+    /// List the dead letters of a subscription.
+    #[command(after_help = "Example: docbox dead list mail --json | jq .attempts[-1].error")]
+    List {
+        /// The subscription.
+        name: String,
+    },
+    /// Print a dead letter.
+    #[command(after_help = "Example: docbox dead show mail 51-0 | jq .event.data")]
+    Show {
+        /// The subscription.
+        name: String,
+        /// The position of its event.
+        position: String,
+    },
+    /// Deliver dead letters again, before newer events and with attempts counted anew.
+    ///
+    /// The consumer that runs now does it, or the next one.
+    #[command(after_help = "Example: docbox dead redrive mail --type 'Agent*' --dry-run")]
+    Redrive(Redrive),
+    /// Drop dead letters for good.
+    #[command(after_help = "Example: docbox dead drop mail 51-0")]
+    Drop(DropLetters),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Redrive {
+    /// The subscription.
+    pub name: String,
+    /// The positions of their events, as in `51-0`, or `51` for all of commit 51 [default: all].
+    pub positions: Vec<String>,
+    /// Only events of this type; `*` is any run of characters, `?` is one; may be repeated.
+    #[arg(long = "type", value_name = "GLOB")]
+    pub types: Vec<String>,
+    /// Only say which it would be.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DropLetters {
+    /// The subscription.
+    pub name: String,
+    /// The positions of their events, as in `51-0`, or `51` for all of commit 51.
+    #[arg(required_unless_present = "all")]
+    pub positions: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "positions")]
+    pub all: bool,
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Put {
     /// The document.
@@ -272,10 +331,25 @@ pub struct Subscribe {
     pub from: Option<StartArg>,
     #[command(flatten)]
     pub globs: Globs,
-    /// Run this by the shell for each event, the event on its stdin; exit 0 settles the event, anything
-    /// else brings it again later.
+    /// Run this by the shell for each event, the event on its stdin; exit 0 settles the event, 65 makes it a dead
+    /// letter, anything else brings it again later.
     #[arg(long, value_name = "CMD")]
     pub exec: Option<String>,
+    /// After so many attempts an event becomes a dead letter [default: 10].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_attempts: Option<u32>,
+    /// The pauses between attempts, each within 20 %; the last one holds on [default: 1s,5s,30s,2m,10m].
+    #[arg(long, value_name = "10ms,1s,…", value_delimiter = ',', value_parser = duration)]
+    pub backoff: Option<Vec<Duration>>,
+    /// An attempt that takes longer has failed, and its command is killed [default: none].
+    #[arg(long, value_name = "30s", value_parser = duration)]
+    pub deadline: Option<Duration>,
+    /// One event of each subject at once, so many subjects at once: a failing one holds its own subject alone.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32), conflicts_with = "batch")]
+    pub per_subject: Option<u32>,
+    /// So many events at once, as far as they are there: printed, or given to one command, a line each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub batch: Option<u64>,
     /// Wait for more, until interrupted.
     #[arg(long)]
     pub follow: bool,

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use docbox::{RecordedEvent, Start, Store};
+use docbox::{CloudEvent, RecordedEvent, Start, Store};
 
 use super::args::{self, Globs};
-use super::cloudevent::{CloudEvent, for_people};
 use super::failure::Result;
+use super::for_people::for_people;
 use super::output::Output;
 use super::stop;
 
@@ -49,6 +49,6 @@ pub fn print(
     if out.is_for_people() {
         out.line(&for_people(event, attempt))
     } else {
-        out.json(&CloudEvent::new(store, event, attempt))
+        out.json(&CloudEvent::new(store.id(), event, attempt))
     }
 }

@@ -22,6 +22,28 @@ pub fn command(text: &str) -> Command {
     command
 }
 
+/// Makes it the first of a group of its own, so that [`kill_all`] ends whatever it started.
+pub fn apart(command: &mut Command) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    }
+    #[cfg(not(unix))]
+    let _ = command;
+}
+
+/// Ends a command of a group of its own, and whatever it started.
+pub fn kill_all(child: &mut Child) {
+    #[cfg(unix)]
+    {
+        let group = format!("kill -KILL -{}", child.id());
+        let _ = Command::new("sh").arg("-c").arg(group).stderr(Stdio::null()).status();
+    }
+    // It may have ended by now.
+    let _ = child.kill();
+}
+
 /// Starts it with `input` on its stdin.
 pub fn spawn(command: &mut Command, input: Vec<u8>) -> Result<Child> {
     let cannot = |error: std::io::Error| {

@@ -3,24 +3,30 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use docbox::{Delivery, Error, Store, Subscription};
+use docbox::{Deliveries, Delivery, Error, Order, RetryPolicy, Store, Subscription};
 
 use super::args::{Globs, Subscribe};
-use super::cloudevent::CloudEvent;
 use super::events::print;
+use super::exec::Exec;
 use super::failure::{Failure, Result};
 use super::output::Output;
+use super::stop;
 use super::subscriptions::paused;
-use super::{shell, stop};
 
 pub fn run(store: &Store, args: Subscribe, out: &mut Output) -> Result<ExitCode> {
-    let Subscribe { name, from, globs: Globs { types, subjects }, exec, follow, max, wait } = args;
+    let retry = retry(&args);
+    let Subscribe { name, from, globs: Globs { types, subjects }, exec, follow, max, wait, .. } =
+        args;
     let stop = stop::flag()?;
+    let order = args.per_subject.map_or(Order::Total, |parallel| Order::PerSubject { parallel });
     let mut builder = store
         .subscribe(name)
         .types(types)
         .subjects(subjects)
+        .retry(retry)
+        .order(order)
         .wait(wait)
         .stop_when(Arc::clone(&stop));
     if let Some(from) = from {
@@ -30,11 +36,29 @@ pub fn run(store: &Store, args: Subscribe, out: &mut Output) -> Result<ExitCode>
         Err(Error::Busy { .. }) if stop.load(Ordering::Acquire) => return Ok(ExitCode::SUCCESS),
         opened => opened?,
     };
-    let handle = |delivery: Delivery| match &exec {
-        Some(command) => hand_to_command(store, command, delivery),
-        None => write_out(store, out, delivery),
+    let exec = exec.as_deref().map(|command| Exec {
+        store,
+        command,
+        deadline: args.deadline,
+        stop: &stop,
+    });
+    let done = match (exec, args.batch, args.per_subject) {
+        (exec, Some(batch), _) => {
+            let batch = usize::try_from(batch).unwrap_or(usize::MAX);
+            batches(&mut subscription, follow, max, batch, |deliveries| match exec {
+                Some(exec) => exec.several(deliveries),
+                None => write_all_out(store, out, deliveries),
+            })
+        }
+        (Some(exec), None, Some(parallel)) => {
+            exec.in_parallel(parallel as usize, deliveries(&mut subscription, follow, max))
+        }
+        (Some(exec), None, None) => {
+            deliveries(&mut subscription, follow, max).try_for_each(|delivery| exec.one(delivery?))
+        }
+        (None, None, _) => deliveries(&mut subscription, follow, max)
+            .try_for_each(|delivery| write_out(store, out, delivery?)),
     };
-    let done = deliver(&mut subscription, follow, max, handle);
     let synced = subscription.sync();
     done?;
     synced?;
@@ -48,19 +72,58 @@ pub fn run(store: &Store, args: Subscribe, out: &mut Output) -> Result<ExitCode>
     }
 }
 
-fn deliver(
+fn retry(args: &Subscribe) -> RetryPolicy {
+    let usual = RetryPolicy::default();
+    let ms = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    RetryPolicy {
+        max_attempts: args.max_attempts.unwrap_or(usual.max_attempts),
+        backoff_ms: args
+            .backoff
+            .as_ref()
+            .map_or(usual.backoff_ms, |pauses| pauses.iter().map(ms).collect()),
+        deadline_ms: args.deadline.as_ref().map(ms),
+        ..RetryPolicy::default()
+    }
+}
+
+/// What comes, one by one.
+fn deliveries(
     subscription: &mut Subscription,
     follow: bool,
     max: Option<u64>,
-    mut handle: impl FnMut(Delivery) -> Result<()>,
-) -> Result<()> {
-    let mut deliveries: Box<dyn Iterator<Item = docbox::Result<Delivery>>> =
+) -> impl Iterator<Item = docbox::Result<Delivery>> {
+    let all: Box<dyn Iterator<Item = docbox::Result<Delivery>>> =
         if follow { Box::new(subscription.iter()) } else { Box::new(subscription.catch_up()) };
-    let mut count = 0;
-    while max.is_none_or(|max| count < max) {
-        let Some(delivery) = deliveries.next() else { break };
-        handle(delivery?)?;
-        count += 1;
+    all.take(max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX)))
+}
+
+/// What comes, several at once.
+fn batches(
+    subscription: &mut Subscription,
+    follow: bool,
+    max: Option<u64>,
+    batch: usize,
+    mut handle: impl FnMut(Deliveries) -> Result<()>,
+) -> Result<()> {
+    let Some(max) = max else {
+        let mut all: Box<dyn Iterator<Item = docbox::Result<Deliveries>>> = if follow {
+            Box::new(subscription.iter_in_batches(batch))
+        } else {
+            Box::new(subscription.catch_up_in_batches(batch))
+        };
+        return all.try_for_each(|deliveries| handle(deliveries?));
+    };
+    let mut left = usize::try_from(max).unwrap_or(usize::MAX);
+    while left > 0 {
+        let most = batch.min(left);
+        let next = if follow {
+            subscription.iter_in_batches(most).next()
+        } else {
+            subscription.catch_up_in_batches(most).next()
+        };
+        let Some(deliveries) = next.transpose()? else { break };
+        left -= deliveries.len();
+        handle(deliveries)?;
     }
     Ok(())
 }
@@ -71,32 +134,23 @@ fn write_out(store: &Store, out: &mut Output, delivery: Delivery) -> Result<()> 
     match written.and_then(|()| out.flush()) {
         Ok(()) => Ok(delivery.ack()?),
         Err(failure) => {
-            delivery.nack("it could not be written to standard output");
+            // Not its fault: no attempt.
+            delivery.release()?;
             Err(failure)
         }
     }
 }
 
-/// Acked when the command ends with 0.
-fn hand_to_command(store: &Store, text: &str, delivery: Delivery) -> Result<()> {
-    let event = delivery.event();
-    let mut input = serde_json::to_vec(&CloudEvent::new(store, event, Some(delivery.attempt())))
-        .map_err(|error| Failure::Broken(format!("could not write JSON: {error}; report this")))?;
-    input.push(b'\n');
-    let mut command = shell::command(text);
-    command
-        .env("DOCBOX_TYPE", event.kind())
-        .env("DOCBOX_SUBJECT", event.about().unwrap_or(""))
-        .env("DOCBOX_POSITION", event.position().to_string())
-        .env("DOCBOX_ATTEMPT", delivery.attempt().to_string());
-    let status = shell::spawn(&mut command, input)?.wait().map_err(|error| {
-        Failure::Broken(format!("could not wait for the command: {error}; the event comes again"))
-    })?;
-    if status.success() {
-        delivery.ack()?;
-    } else {
-        // The library says on stderr when it comes again.
-        delivery.nack(&shell::ended(status));
+/// Acked once all of them are out.
+fn write_all_out(store: &Store, out: &mut Output, deliveries: Deliveries) -> Result<()> {
+    let written = deliveries
+        .iter()
+        .try_for_each(|delivery| print(store, out, delivery.event(), Some(delivery.attempt())));
+    match written.and_then(|()| out.flush()) {
+        Ok(()) => Ok(deliveries.ack()?),
+        Err(failure) => {
+            deliveries.into_iter().try_for_each(Delivery::release)?;
+            Err(failure)
+        }
     }
-    Ok(())
 }

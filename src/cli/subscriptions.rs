@@ -61,7 +61,18 @@ fn print(all: &[SubscriptionStatus], out: &mut Output) -> Result<()> {
 fn table(all: &[SubscriptionStatus]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["name", "position", "lag", "age", "consumer", "note", "rate", "catches up"]);
+    table.set_header([
+        "name",
+        "position",
+        "lag",
+        "age",
+        "consumer",
+        "note",
+        "rate",
+        "catches up",
+        "attempts",
+        "dead",
+    ]);
     for one in all {
         table.add_row(cells(one).map(|cell| escaped(&cell).into_owned()));
     }
@@ -72,8 +83,8 @@ fn table(all: &[SubscriptionStatus]) -> Table {
 }
 
 /// Name, position, lag in events, age of the oldest of them, pid of the consumer, what is to be said, how many it
-/// settles in a second, when it has caught up.
-fn cells(one: &SubscriptionStatus) -> [String; 8] {
+/// settles in a second, when it has caught up, attempts at the first that is not settled, dead letters.
+fn cells(one: &SubscriptionStatus) -> [String; 10] {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     [
         one.name.clone(),
@@ -84,12 +95,24 @@ fn cells(one: &SubscriptionStatus) -> [String; 8] {
         or_none(note(one)),
         or_none(one.rate_per_s.map(|rate_per_s| format!("{rate_per_s:.0}/s"))),
         or_none(one.catch_up_s.map(|catch_up_s| format!("in {catch_up_s:.0} s"))),
+        one.attempt.to_string(),
+        one.dead.to_string(),
     ]
 }
 
 fn note(one: &SubscriptionStatus) -> Option<String> {
     let paused = || one.paused.as_ref().map(paused);
-    one.error.clone().or_else(paused).or_else(|| holds(one))
+    one.error.clone().or_else(paused).or_else(|| failing(one)).or_else(|| holds(one))
+}
+
+/// What holds it up: each subject that is blocked and why, or the last error.
+fn failing(one: &SubscriptionStatus) -> Option<String> {
+    let blocked = one.blocked.iter().map(|blocked| {
+        let what = blocked.subject.clone().unwrap_or_else(|| blocked.position.to_string());
+        format!("{what} is blocked (attempt {}: {})", blocked.attempt, blocked.error)
+    });
+    let blocked: Vec<String> = blocked.collect();
+    if blocked.is_empty() { one.last_error.clone() } else { Some(blocked.join("; ")) }
 }
 
 /// That it keeps more of the journal than would be there without it, how much, and since when.

@@ -59,6 +59,7 @@ fn sound(lines: usize, batches: u8, size: usize) -> Vec<Sound> {
             time: jiff::Timestamp::UNIX_EPOCH,
             token: None,
             acks: BTreeMap::new(),
+            settles: BTreeMap::new(),
             meta: None,
             events: vec![event],
             writes: Vec::new(),

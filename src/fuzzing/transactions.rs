@@ -57,6 +57,7 @@ fn commits(transaction: &Transaction) {
         time: jiff::Timestamp::UNIX_EPOCH,
         token: None,
         acks: std::collections::BTreeMap::new(),
+        settles: std::collections::BTreeMap::new(),
         meta: transaction.meta.as_ref().map(Json::raw),
         events: transaction.events.iter().map(EventRecord::of).collect(),
         writes: transaction.writes.iter().map(|write| WriteRecord::of(write, None)).collect(),

@@ -160,7 +160,8 @@ fn an_event_that_fails_or_panics_comes_again_and_drain_waits_for_it() {
         let store = open(&made.fork(), false);
         let seen = Arc::new(Seen::default());
         let noted = Arc::clone(&seen);
-        let at_once = RetryPolicy { max_attempts: 9, backoff_ms: Vec::new() };
+        let at_once =
+            RetryPolicy { max_attempts: 9, backoff_ms: Vec::new(), ..RetryPolicy::default() };
         let subscription = store.subscribe("h").from(Start::Beginning).retry(at_once);
         let running = Publisher::new(&store)
             .handle(subscription, move |delivery| {

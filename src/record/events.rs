@@ -141,6 +141,7 @@ impl<'a> Text<'a> {
         self.literal(b"\"")?;
         self.member(b",\"token\":")?;
         self.member(b",\"acks\":")?;
+        self.member(b",\"settles\":")?;
         let meta = self.member(b",\"meta\":")?;
         self.literal(b",\"events\":[")?;
         let mut events = Vec::new();

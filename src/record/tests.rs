@@ -23,6 +23,7 @@ fn record() -> Record<'static> {
         time: "2026-11-23T08:10:00.123456Z".parse().unwrap(),
         token: None,
         acks: BTreeMap::new(),
+        settles: BTreeMap::new(),
         meta: None,
         events: vec![EventRecord {
             kind: "AgentSpawned".into(),
@@ -64,6 +65,7 @@ fn a_line_reads_back_as_it_was_written() {
     full.token = Some("once".into());
     full.meta = Some(raw("null"));
     full.acks = BTreeMap::from([("ui".to_owned(), Position::new(7, 1))]);
+    full.settles = BTreeMap::from([("mail".to_owned(), Position::new(9, 0))]);
     full.events[0].data = Some(raw("null"));
     full.writes[0] = write("agents/3f2a", Some(raw("null")));
     let bytes = line(&full);
@@ -174,6 +176,7 @@ fn every_line_that_is_written_is_read_as_far_as_its_events_go_and_no_further() {
     full.token = Some("on\"ce".into());
     full.meta = Some(raw("{\"events\":[{\"type\":\"X\"}],\"writes\":[\"]}\\\"\"]}"));
     full.acks = BTreeMap::from([("ui".to_owned(), Position::new(7, 1))]);
+    full.settles = BTreeMap::from([("mail".to_owned(), Position::new(9, 0))]);
     for data in
         ["null", "-1.5e+7", "true", "[]", "{}", "\"\\\\\"", "[[{\"a\":\"]\"},1],{\"b\":{}}]"]
     {

@@ -284,7 +284,7 @@ impl<'a> Session<'a> {
 
 /// A subscription whose failed events come again at once.
 pub fn subscribe(store: &Store, name: &str) -> Result<Subscription> {
-    let retry = RetryPolicy { max_attempts: 10, backoff_ms: vec![0] };
+    let retry = RetryPolicy { max_attempts: 10, backoff_ms: vec![0], ..RetryPolicy::default() };
     store.subscribe(name).from(Start::Beginning).retry(retry).open()
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use docbox::{Error, Position, Severity, Start, Store};
 
-use crate::home::{Home, copy_into, emit};
+use crate::home::{Home, copy_into, emit, sealed};
 use crate::{take, take_all, ui};
 
 /// Asserts that `ui` is refused with a text that has `what`, and that a reset mends it.
@@ -69,6 +69,40 @@ fn a_cursor_of_another_store() {
     fs::copy(other.path(".docbox/cursors/ui"), home.path(".docbox/cursors/ui")).unwrap();
     let store = home.still();
     assert_refused(&store, other.still().id());
+}
+
+#[test]
+fn a_cursor_edited_by_hand_to_an_earlier_position_is_a_reset() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=5);
+    take(&mut ui(&store), 4);
+    let mut value = home.register("cursors/ui");
+    let members = value.as_object_mut().unwrap();
+    members.remove("crc");
+    members.insert("next".into(), "3-0".into());
+    let text = serde_json::to_string(&value).unwrap();
+    let slot = sealed(text.strip_prefix('{').unwrap().strip_suffix('}').unwrap());
+    let slot = format!("{:<4095}\n", slot.trim_end());
+    home.write(".docbox/cursors/ui", slot + &format!("{:<4095}\n", "").repeat(2));
+    assert_eq!(take_all(&mut ui(&store)), [3, 4, 5]);
+    assert!(store.verify().unwrap().is_clean());
+}
+
+#[test]
+fn a_cursor_cut_in_its_newest_slot_goes_on_at_most_one_move_back() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=5);
+    take(&mut ui(&store), 3);
+    let bytes = home.read(".docbox/cursors/ui");
+    for len in [bytes.len() - 1, bytes.len() - 4096, 4096] {
+        home.write(".docbox/cursors/ui", &bytes[..len]);
+        match store.subscribe("ui").open() {
+            Ok(mut ui) => assert_eq!(take_all(&mut ui).last(), Some(&5), "{len} bytes"),
+            Err(error) => assert!(matches!(error, Error::Cursor { .. }), "{len} bytes: {error}"),
+        }
+    }
 }
 
 #[test]

@@ -6,9 +6,13 @@
 )]
 
 mod archive;
+mod batches;
 mod bell;
+mod by_subject;
 mod consumer;
 mod cursor;
+mod dead_letters;
+mod deadline;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/door.rs"]
 mod door;

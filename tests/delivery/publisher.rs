@@ -31,7 +31,7 @@ fn firsts(range: std::ops::RangeInclusive<u64>) -> Vec<(u64, u32)> {
 }
 
 fn hasty() -> RetryPolicy {
-    RetryPolicy { max_attempts: 3, backoff_ms: vec![1] }
+    RetryPolicy { max_attempts: 3, backoff_ms: vec![1], ..RetryPolicy::default() }
 }
 
 #[test]
@@ -104,7 +104,8 @@ fn drain_says_whether_it_got_to_the_head() {
     let home = Home::new();
     let store = home.still();
     let never = |_: &Delivery| Err("as a test".into());
-    let ui = store.subscribe("ui").from(Start::Beginning).retry(hasty());
+    let patient = RetryPolicy { backoff_ms: vec![3_600_000], ..RetryPolicy::default() };
+    let ui = store.subscribe("ui").from(Start::Beginning).retry(patient);
     let running = Publisher::new(&store).handle(ui.clone(), never).start().unwrap();
     assert!(running.drain(LONG).unwrap(), "nothing is committed yet");
     emit(&store, 1..=2);

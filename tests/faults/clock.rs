@@ -29,7 +29,7 @@ fn after_the_clock_was_set_back_nothing_is_out_of_order_and_nothing_waits() {
     let ahead = r#""events":[{"type":"Counted","data":{"number":6}}],"writes":[]"#;
     home.write_behind_head(home.next_line(ahead));
     let store = home.small();
-    let policy = RetryPolicy { max_attempts: 10, backoff_ms: vec![1] };
+    let policy = RetryPolicy { max_attempts: 10, backoff_ms: vec![1], ..RetryPolicy::default() };
     let ui = || store.subscribe("ui").from(Start::Beginning).retry(policy.clone()).open().unwrap();
     let mut heard = ui();
     emit(&store, 7..=30);
