@@ -50,7 +50,7 @@ fn subscriptions_tell_position_lag_and_age() {
     assert_eq!((&all[1]["name"], &all[1]["lag_events"]), (&json!("b"), &json!(2)));
     assert!(all[0]["lag_age_s"].is_null() && all[1]["lag_age_s"].as_f64().unwrap() >= 0.0);
     let text = tavern.run(&["subscriptions"]).ok();
-    assert!(text.starts_with("a\t3\t0\t-\t-\t-\t-\t-\nb\t1\t2\t"), "{text}");
+    assert!(text.starts_with("a\t3\t0\t-\t-\t-\t-\t-\t0\t0\nb\t1\t2\t"), "{text}");
 }
 
 #[test]

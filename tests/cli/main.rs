@@ -9,6 +9,7 @@
 mod cloudevents;
 mod commit;
 mod damage;
+mod dead;
 mod demo;
 mod documents;
 mod events;
@@ -20,5 +21,6 @@ mod lines;
 mod program;
 mod readme;
 mod retention;
+mod retries;
 mod steering;
 mod subscribe;
