@@ -8,6 +8,7 @@ mod folder;
 mod journal;
 mod opening;
 mod settlement;
+mod settling;
 mod spool;
 mod verbs;
 
