@@ -9,6 +9,8 @@
 )]
 
 mod by_hand;
+#[path = "../examples/projector.rs"]
+mod counts;
 mod crowd;
 mod deadly;
 #[allow(dead_code, reason = "each binary uses a part of it")]
@@ -25,6 +27,7 @@ mod plan;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/program.rs"]
 mod program;
+mod projector;
 mod role;
 mod scene;
 mod take_over;

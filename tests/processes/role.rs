@@ -13,6 +13,7 @@ use docbox::{Limits, Severity, Sizes, Start, Store, Subscription, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::counts;
 use crate::deadly::Deadly;
 use crate::dice::Dice;
 use crate::plan;
@@ -40,6 +41,8 @@ pub enum Part {
     Writer,
     /// Checkpoint, retention and verify, again and again, until its input ends.
     Keeper { seed: u64 },
+    /// Counts events by type.
+    Projector { follow: bool },
     /// One step after the other; the first commit has this number.
     Script { steps: Vec<Step>, first: u64 },
 }
@@ -104,6 +107,7 @@ fn a_part() {
     match &role.part {
         Part::Writer => write(&role),
         Part::Keeper { seed } => keep(&role, Dice::new(*seed)),
+        Part::Projector { follow } => counts::count(&role.root, *follow).expect("it counts"),
         Part::Script { steps, first } => Player::new(&role, *first).play(steps),
     }
 }
