@@ -196,7 +196,7 @@ fn one_key_is_one_line_of_ls_and_json_has_it_exactly() {
     assert_eq!((&got[0]["key"], &got[0]["value"]["text"]), (&json!(HOSTILE), &json!(HOSTILE)));
     let cells = run(&mut program(home.root(), &["subscriptions"]), b"").ok();
     assert!(
-        cells.lines().count() == 2 && cells.lines().all(|line| line.split('\t').count() == 8),
+        cells.lines().count() == 2 && cells.lines().all(|line| line.split('\t').count() == 10),
         "{cells:?}"
     );
 }
