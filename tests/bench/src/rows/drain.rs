@@ -1,6 +1,6 @@
 //! Draining a backlog, and looking through one for what is rare.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use docbox::{Start, Store, Subscription};
 use rusqlite::Connection;
@@ -84,16 +84,15 @@ fn subscribe(store: &Store, name: &str, wish: Wish) -> Result<Subscription> {
 fn drain_docbox(mut subscription: Subscription) -> Result<usize> {
     let mut seen = 0;
     loop {
-        let before = seen;
-        for delivery in subscription.catch_up().take(PERSIST) {
-            let delivery = delivery?;
-            let change: Change = delivery.event().data()?;
-            seen += usize::from(!change.version.is_empty());
-            delivery.ack()?;
-        }
-        if seen == before {
+        let batch = subscription.next_batch(PERSIST, Duration::ZERO)?;
+        if batch.is_empty() {
             return Ok(seen);
         }
+        for delivery in batch.iter() {
+            let change: Change = delivery.event().data()?;
+            seen += usize::from(!change.version.is_empty() && !delivery.event().kind().is_empty());
+        }
+        batch.ack()?;
         subscription.sync()?;
     }
 }
