@@ -24,6 +24,7 @@ mod init;
 mod kill_loop;
 mod model;
 mod plan;
+mod poison;
 #[allow(dead_code, reason = "each binary uses a part of it")]
 #[path = "../support/program.rs"]
 mod program;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::counts;
 use crate::deadly::Deadly;
 use crate::dice::Dice;
-use crate::plan;
+use crate::{plan, poison};
 
 const ROLE: &str = "DOCBOX_ROLE";
 /// The subscription of those who play by a script.
@@ -41,6 +41,8 @@ pub enum Part {
     Writer,
     /// Checkpoint, retention and verify, again and again, until its input ends.
     Keeper { seed: u64 },
+    /// Handles events side by side, some of which fail.
+    Worker,
     /// Counts events by type.
     Projector { follow: bool },
     /// One step after the other; the first commit has this number.
@@ -107,6 +109,7 @@ fn a_part() {
     match &role.part {
         Part::Writer => write(&role),
         Part::Keeper { seed } => keep(&role, Dice::new(*seed)),
+        Part::Worker => poison::work(&role.root).expect("it works"),
         Part::Projector { follow } => counts::count(&role.root, *follow).expect("it counts"),
         Part::Script { steps, first } => Player::new(&role, *first).play(steps),
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use docbox::{Event, Letters, Order, Result, RetryPolicy, Start, Store, Subscription, Transaction};
 
+use super::kill_at;
 use crate::history::is_dead;
 use crate::oracle::{disk, open};
-use crate::support::sim::{Disk, SimFs, crash_at};
+use crate::support::sim::{Disk, Op, SimFs, crash_at};
 
 /// A disk with a store of a commit for each of these events, with these subjects, all of it durable.
 fn disk_with(subjects: &[&str]) -> Disk {
@@ -170,6 +171,26 @@ fn a_redriven_letter_is_delivered_and_never_lost_whatever_crashes() {
             end(&store, when);
         },
     );
+}
+
+#[test]
+fn a_consumer_that_lives_hears_of_a_redrive_whose_writer_died_before_it_moved_the_head() {
+    let disk = disk_with(&["a", "b", "c"]);
+    let (consumer, writer) = (disk.process(), disk.process());
+    let store = open(&consumer).expect("opens");
+    give_up(&store).expect("gives up");
+    let mut ui = subscribe(&store, Order::Total).expect("opens");
+    assert!(ui.next(Duration::ZERO).expect("no error").is_none());
+    let other = open(&writer).expect("opens");
+    kill_at(&disk, |call| call.op == Op::WriteAt && call.path.ends_with("head"));
+    other.redrive("ui", &Letters::default()).expect_err("it dies");
+    disk.unhook();
+    assert!(!disk.is_alive(&writer), "killed when all but the head was done");
+    // Whoever comes next rolls forward, here the consumer's own process.
+    store.commit(Transaction::new().put("any", &1).expect("a transaction")).expect("a commit");
+    let letter = ui.next(Duration::ZERO).expect("no error").expect("the letter");
+    assert!(letter.is_redriven());
+    letter.ack().expect("an ack");
 }
 
 /// Takes all events side by side and settles them by commits, the last first, each with a document that must
