@@ -8,6 +8,7 @@ use std::sync::{Arc as StdArc, Mutex as StdMutex};
 use super::*;
 use crate::Transaction;
 use crate::event::Event;
+use crate::order::Order;
 use crate::retry::RetryPolicy;
 use crate::support::sim::{Answer, Disk, ROOT};
 use crate::sync::Condvar;
@@ -115,6 +116,36 @@ fn drain_ends_with_all_settled_that_was_committed_before_it() {
             assert_eq!(seen.all()[..2], ["T0", "T1"]);
         }
         meanwhile.join().unwrap();
+    });
+}
+
+#[test]
+fn handlers_side_by_side_are_never_stuck_and_keep_the_order_of_each_subject() {
+    let made = made(0);
+    under_many_schedules(500, move || {
+        let store = open(&made.fork(), false);
+        let events = ["a1", "b1", "a2"].map(|kind| Event::bare(kind).subject(&kind[..1]));
+        store.commit(events.into_iter().fold(Transaction::new(), Transaction::emit)).unwrap();
+        let seen = Arc::new(Seen::default());
+        let noted = Arc::clone(&seen);
+        let order = Order::PerSubject { parallel: 2 };
+        let at_once = RetryPolicy { backoff_ms: Vec::new(), ..RetryPolicy::default() };
+        let subscription = store.subscribe("h").from(Start::Beginning).order(order).retry(at_once);
+        let running = Publisher::new(&store)
+            .handle_in_parallel(subscription, move |delivery| {
+                if delivery.event().kind() == "a1" && delivery.attempt() == 1 {
+                    return Err("not yet".into());
+                }
+                noted.note(delivery);
+                Ok(())
+            })
+            .start()
+            .unwrap();
+        assert!(running.drain(Duration::MAX).unwrap());
+        let all = seen.all();
+        let about_a: Vec<&str> =
+            all.iter().map(String::as_str).filter(|kind| *kind != "b1").collect();
+        assert_eq!((about_a, all.len()), (vec!["a1", "a2"], 3));
     });
 }
 
