@@ -262,7 +262,7 @@ fn what_is_no_file_and_takes_a_document_s_place_in_mid_commit_is_put_back() {
             match committed {
                 Ok(_) => assert!(is_done, "{kind:?}, {text:?}"),
                 Err(error) => {
-                    assert!(matches!(error, Error::InDoubt { .. }) && !is_done, "{error}")
+                    assert!(matches!(error, Error::InDoubt { .. }) && !is_done, "{error}");
                 }
             }
             disk.unhook();
