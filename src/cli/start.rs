@@ -1,4 +1,4 @@
-//! `beginning`, `now`, or a position.
+//! `beginning`, `now`, a position, or a time.
 
 use docbox::Start;
 
@@ -11,9 +11,15 @@ pub fn start(text: &str) -> Result<StartArg, String> {
     match text {
         "beginning" => Ok(StartArg(Start::Beginning)),
         "now" => Ok(StartArg(Start::Now)),
-        position => position
-            .parse()
-            .map(|position| StartArg(Start::After(position)))
-            .map_err(|error: docbox::Error| format!("{error}; or `beginning`, or `now`")),
+        text => match (text.parse(), text.parse()) {
+            (Ok(position), _) => Ok(StartArg(Start::After(position))),
+            (_, Ok(time)) => Ok(StartArg(Start::At(time))),
+            (Err(error), _) => {
+                let error: docbox::Error = error;
+                Err(format!(
+                    "{error}; or `beginning`, or `now`, or a time as `2026-11-25T18:00:00Z`"
+                ))
+            }
+        },
     }
 }

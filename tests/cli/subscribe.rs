@@ -197,3 +197,17 @@ fn what_could_not_be_written_out_comes_again() {
         "no attempt: it is not its fault"
     );
 }
+
+#[test]
+fn a_subscription_may_begin_at_a_time() {
+    let tavern = Tavern::with_turns(3);
+    let events = tavern.run(&["events", "--json"]).json();
+    let time = events[0]["time"].as_str().unwrap();
+    assert_eq!(tavern.run(&["subscribe", "ui", "--from", time]).json().len(), 3);
+    for wrong in ["2099-01-01T00:00:00Z", "yesterday", "2026-13-01T00:00:00Z", "4"] {
+        tavern.run(&["subscribe", "other", "--from", wrong]).fails(2);
+        tavern.run(&["reset", "ui", "--to", wrong]).fails(2);
+    }
+    let moved = tavern.run(&["reset", "ui", "--to", "2020-01-01T00:00:00Z"]).ok();
+    assert_eq!(moved, "ui 0\n");
+}

@@ -74,6 +74,55 @@ fn a_start_beyond_the_head_and_a_bad_name_are_refused_and_make_nothing() {
 }
 
 #[test]
+fn a_time_means_the_first_commit_that_is_not_earlier() {
+    let home = Home::new();
+    let store = home.small();
+    emit(&store, 1..=40);
+    let times: Vec<jiff::Timestamp> =
+        store.events(Start::Beginning).unwrap().map(|event| event.unwrap().time()).collect();
+    let first_at = |asked| times.partition_point(|time| *time < asked) as u64 + 1;
+    let micro = jiff::SignedDuration::from_micros(1);
+    for (number, time) in times.iter().enumerate() {
+        for asked in [*time, *time + micro, *time - micro] {
+            let found = store.events(Start::At(asked)).unwrap().next();
+            let found = found.map_or(41, |event| crate::home::number(&event.unwrap()));
+            assert_eq!(found, first_at(asked), "{number}: {asked}");
+        }
+    }
+    let mut late = store.subscribe("late").from(Start::At(jiff::Timestamp::now())).open().unwrap();
+    emit(&store, 41..=41);
+    assert_eq!(take_all(&mut late), [41]);
+    store.reset("late", Start::At(times[37])).unwrap();
+    assert_eq!(take_all(&mut late), (first_at(times[37])..=41).collect::<Vec<_>>());
+    let empty = Home::new();
+    let store = empty.still();
+    let mut ui = store.subscribe("ui").from(Start::At(times[0])).open().unwrap();
+    emit(&store, 1..=1);
+    assert_eq!(take_all(&mut ui), [1]);
+}
+
+#[test]
+fn a_time_to_come_and_one_that_is_no_longer_kept_are_refused_and_make_nothing() {
+    let home = Home::new();
+    let limits = docbox::Limits { retain_age: std::time::Duration::ZERO, ..crate::home::small() };
+    let options = docbox::Store::options().housekeeping(false).limits(limits);
+    let store = options.open(home.root()).unwrap();
+    let before = jiff::Timestamp::now();
+    emit(&store, 1..=40);
+    let early = store.subscribe("early").from(Start::At(before)).open();
+    assert_eq!(take_all(&mut early.unwrap()).len(), 40, "all of it is kept");
+    let tomorrow = jiff::Timestamp::now() + std::time::Duration::from_hours(24);
+    let refused = store.subscribe("ui").from(Start::At(tomorrow)).open();
+    assert!(matches!(refused, Err(Error::Invalid(_))));
+    assert!(store.checkpoint().unwrap() && store.retain().unwrap() > 0);
+    let refused = store.subscribe("ui").from(Start::At(before)).open();
+    let oldest = store.status().unwrap().oldest;
+    let is_told = |error: &Error| matches!(error, Error::Compacted { oldest: from, .. } if *from == Position::end_of(oldest - 1));
+    assert!(refused.as_ref().is_err_and(is_told), "{:?}", refused.err());
+    assert_eq!(store.subscriptions().unwrap().len(), 1);
+}
+
+#[test]
 fn a_look_at_the_events_needs_no_cursor_and_goes_on_where_it_was() {
     let home = Home::new();
     let store = home.still();
