@@ -122,6 +122,8 @@ mod start;
 mod status;
 mod stopping;
 mod store;
+#[cfg(feature = "async")]
+mod stream;
 mod subscription;
 mod sync;
 mod tail;
@@ -164,6 +166,8 @@ pub use revision::Revision;
 pub use start::Start;
 pub use status::{Blocked, Status, SubscriptionStatus};
 pub use store::Store;
+#[cfg(feature = "async")]
+pub use stream::DeliveryStream;
 pub use subscription::Subscription;
 pub use transaction::Transaction;
 pub use verify::{Finding, Report, Severity};

@@ -22,6 +22,8 @@ use crate::order::Order;
 use crate::pause::Pause;
 use crate::position::Position;
 use crate::settlement;
+#[cfg(feature = "async")]
+use crate::stream::DeliveryStream;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, PoisonError};
 use crate::window::{Picked, Spot, Wish};
@@ -197,6 +199,16 @@ impl Subscription {
     #[must_use]
     pub fn pause(&self) -> Option<&Pause> {
         self.notices.pause()
+    }
+
+    /// Its deliveries as a stream, for a runtime of the host program's own.
+    ///
+    /// # Errors
+    /// What the system says of a new thread.
+    #[cfg(feature = "async")]
+    pub fn into_stream(self) -> Result<DeliveryStream> {
+        let (store, stop) = (self.consumer.store.clone(), Arc::clone(&self.stop));
+        DeliveryStream::new(self, store, stop)
     }
 
     /// Makes the cursor durable now, instead of within a second.

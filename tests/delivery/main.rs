@@ -6,6 +6,9 @@
 )]
 
 mod archive;
+#[cfg(feature = "async")]
+#[path = "../examples/async_consumer.rs"]
+mod async_consumer;
 mod batches;
 mod bell;
 mod by_subject;
@@ -28,6 +31,8 @@ mod reset;
 mod retention;
 mod settling;
 mod start;
+#[cfg(feature = "async")]
+mod stream;
 mod waiting;
 
 use docbox::{Start, Store, Subscription};
