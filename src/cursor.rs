@@ -1,6 +1,6 @@
 //! Cursors: how far each subscription is settled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -212,6 +212,14 @@ impl Cursor {
     /// What the disk says.
     pub fn sync(&mut self) -> Result<()> {
         self.writer.sync()
+    }
+
+    /// The next consumer could not make the cursor at `path` durable: if it is this one, a sync of what this one
+    /// wrote proves nothing any more.
+    pub fn doubt(&mut self, path: &Path) {
+        if self.writer.path() == path {
+            self.writer.doubt();
+        }
     }
 
     /// Makes it durable without writing anything: for a cursor that may have another consumer by now.

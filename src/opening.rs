@@ -21,7 +21,7 @@ use crate::start::{Start, resolve};
 use crate::store::Store;
 use crate::subscription::Subscription;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, thread};
+use crate::sync::{Arc, PoisonError, thread};
 
 /// Whoever lists the subscriptions holds a lock for a moment, so a refusal is asked for again this long.
 pub(crate) const BUSY_FOR: Duration = Duration::from_millis(100);
@@ -144,15 +144,24 @@ impl SubscriptionBuilder {
             self.create(core, &head)?;
         }
         // Under the lock still: a register may be made anew, which must not bring a removed one back.
-        let mut cursor =
-            Cursor::take_over(&*core.fs, &core.names, &self.name, &core.identity, &head)?;
+        let taken = Cursor::take_over(&*core.fs, &core.names, &self.name, &core.identity, &head);
         drop(locked);
+        let mut cursor = taken.inspect_err(|_| self.doubt(core))?;
         let value = fold(core, &self.name, cursor.value(), &head)?;
         cursor.write(CursorValue { pid: Some(core.fs.process_id()), ..value })?;
         tracing::debug!(subscription = self.name, next = %cursor.value().next, "opened");
         let Self { name, retry, order, stop, .. } = self;
         let consumer = Consumer::new(store, name, (retry, order), cursor, lock);
         Ok(Subscription::new(consumer, filter, stop))
+    }
+
+    /// Its cursor could not be made durable. Of what an earlier consumer of this process wrote, that is known from
+    /// here on, or a clean close would say yes to what is clean and lost.
+    fn doubt(&self, core: &Core) {
+        let path = core.names.cursor(&self.name);
+        for cursor in &*core.cursors.lock().unwrap_or_else(PoisonError::into_inner) {
+            cursor.lock().unwrap_or_else(PoisonError::into_inner).doubt(&path);
+        }
     }
 
     /// Takes the lock that makes this the only consumer.

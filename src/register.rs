@@ -264,6 +264,18 @@ impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
         Ok(())
     }
 
+    /// A sync of the same file by somebody else failed: what is not durable yet may be clean and lost, so that
+    /// no sync by this writer proves anything until it has written again.
+    pub fn doubt(&mut self) {
+        self.suspect = true;
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.register.path
+    }
+
     /// Syncs what stands in the file, whoever wrote it, and writes nothing.
     ///
     /// # Errors

@@ -119,6 +119,23 @@ fn a_close_says_so_when_a_cursor_is_not_durable() {
 }
 
 #[test]
+fn a_close_says_so_when_the_next_consumer_could_not_make_the_cursor_durable() {
+    let (disk, history) = (disk(), History::default());
+    let store = open(&disk.process()).expect("opens");
+    history.commit(&store, &[]).expect("a commit");
+    let mut subscription = subscribe(&store, "ui").expect("opens");
+    subscription.catch_up().for_each(|delivery| delivery.unwrap().ack().expect("an ack"));
+    drop(subscription);
+    fail(&disk, |call| call.is(Op::SyncData, "/s/.docbox/cursors/ui"));
+    subscribe(&store, "ui").expect_err("it cannot be made durable");
+    disk.unhook();
+    store.close().expect_err("nor does a sync that follows make it so");
+    let store = open(&after_power_cut(&disk).process()).expect("opens");
+    let mut subscription = subscribe(&store, "ui").expect("opens");
+    assert!(subscription.next(Duration::ZERO).expect("no error").is_some(), "it comes again");
+}
+
+#[test]
 fn verify_bears_a_journal_without_a_line() {
     let (disk, history) = (disk(), History::default());
     let store = open(&disk.process()).expect("opens");
