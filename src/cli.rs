@@ -92,7 +92,9 @@ fn dispatch(args: Args, out: &mut Output) -> Result<ExitCode> {
             Dead::Redrive(redrive) => writing(given, |store| dead::redrive(store, redrive, out)),
             Dead::Drop(drop) => writing(given, |store| dead::drop(store, drop, out)),
         },
-        Verb::Reset { name, to } => writing(given, |store| steering::reset(store, &name, to, out)),
+        Verb::Reset { name, to, accept_gap } => {
+            writing(given, |store| steering::reset(store, &name, to, accept_gap, out))
+        }
         Verb::Pause { name, reason, until } => {
             writing(given, |store| steering::pause(store, &name, reason.as_deref(), until, out))
         }

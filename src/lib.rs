@@ -160,6 +160,7 @@ pub use pause::Pause;
 pub use position::Position;
 pub use publisher::{Handled, Publisher, Running};
 pub use queue::Commit;
+pub use reset::Gap;
 pub use retain::Retain;
 pub use retry::RetryPolicy;
 pub use revision::Revision;

@@ -5,17 +5,22 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
+
+use crate::commit::commit;
 use crate::core::Core;
 use crate::cursor::{self, CursorValue};
 use crate::defining;
 use crate::definition::ResetRequest;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
+use crate::event::Event;
 use crate::fs::{Lock, Open};
 use crate::opening::{BUSY_FOR, STAND_BY};
 use crate::position::Position;
 use crate::register::{Register, RegisterWriter};
 use crate::start::{Start, resolve};
 use crate::sync::thread;
+use crate::transaction::Transaction;
 
 /// Makes a subscription go on from elsewhere. The position that comes next.
 ///
@@ -45,6 +50,66 @@ pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
     defining::tell(core, &mut locked, &head)?;
     tracing::info!(subscription = name, next = %next, "reset");
     Ok(next)
+}
+
+/// Events that a subscription did not get and that are no longer kept: it went on behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The last position before it.
+    pub after: Position,
+    /// The last position in it.
+    pub up_to: Position,
+}
+
+/// The type of the event that says of a gap.
+const GAP: &str = "docbox.gap";
+
+/// The data of that event.
+#[derive(Serialize)]
+struct Skipped<'a> {
+    subscription: &'a str,
+    #[serde(flatten)]
+    gap: Gap,
+}
+
+/// [`reset`], also where what was asked for, or what the subscription has not got yet, is no longer kept: then
+/// it goes on behind that, and a commit says so before it does.
+///
+/// # Errors
+/// As [`reset`], but for [`Error::Compacted`]; as a commit.
+pub fn reset_over_gap(core: &Core, name: &str, to: Start) -> Result<(Position, Option<Gap>)> {
+    loop {
+        let (to, gap) = find_gap(core, name, to)?;
+        if let Some(gap) = gap {
+            let event = Event::new(GAP, &Skipped { subscription: name, gap })?.subject(name);
+            let commit = commit(core, Transaction::new().emit_own(event))?;
+            tracing::warn!(subscription = name, after = %gap.after, up_to = %gap.up_to, seq = commit.seq(), "a gap");
+        }
+        match reset(core, name, to) {
+            // More was dropped meanwhile.
+            Err(Error::Compacted { .. }) => {}
+            moved => return Ok((moved?, gap)),
+        }
+    }
+}
+
+/// Where to go, and what is missing before that.
+fn find_gap(core: &Core, name: &str, to: Start) -> Result<(Start, Option<Gap>)> {
+    let (_locked, head) = defining::take(core)?;
+    defining::find(core, name)?;
+    match resolve(core, to, &head) {
+        Err(Error::Compacted { asked, oldest }) => {
+            Ok((Start::After(oldest), Some(Gap { after: asked, up_to: oldest })))
+        }
+        resolved => {
+            resolved?;
+            let up_to = resolve(core, Start::Beginning, &head)?.before();
+            let stands =
+                cursor::peek(&*core.fs, &core.names, name)?.map(|value| value.next.before());
+            let after = stands.filter(|after| *after < up_to);
+            Ok((to, after.map(|after| Gap { after, up_to })))
+        }
+    }
 }
 
 /// Writes the cursor itself, since nobody holds it. It may be damaged, or another store's.

@@ -267,7 +267,8 @@ impl Transaction {
     /// What can be refused without a store.
     pub(crate) fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::Invalid(what));
-        if self.writes.is_empty() && self.events.is_empty() && self.acks.is_empty() {
+        let has_no_event = self.events.is_empty() && self.own_events.is_empty();
+        if self.writes.is_empty() && has_no_event && self.acks.is_empty() {
             return refuse(
                 "the transaction has neither writes nor events: give it at least one".into(),
             );

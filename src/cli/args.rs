@@ -108,9 +108,13 @@ pub enum Verb {
     Reset {
         /// The subscription.
         name: String,
-        /// Where to: `beginning`, `now`, or a position, after which it goes on.
-        #[arg(long, value_name = "beginning|now|POS", value_parser = start)]
+        /// Where to: `beginning`, `now`, a position, after which it goes on, or a time.
+        #[arg(long, value_name = "beginning|now|POS|TIME", value_parser = start)]
         to: StartArg,
+        /// Go on with the oldest event where what follows POS, or TIME, is no longer kept; an event `docbox.gap`
+        /// says what is missing.
+        #[arg(long)]
+        accept_gap: bool,
     },
     /// Make a subscription hand nothing over for a while.
     ///
@@ -327,7 +331,7 @@ pub struct Subscribe {
     /// The subscription: 1 to 64 of a-z 0-9 - _.
     pub name: String,
     /// Where a new subscription begins; ignored later.
-    #[arg(long, value_name = "beginning|now|POS", value_parser = start)]
+    #[arg(long, value_name = "beginning|now|POS|TIME", value_parser = start)]
     pub from: Option<StartArg>,
     #[command(flatten)]
     pub globs: Globs,

@@ -68,6 +68,9 @@ fn with_hint(error: &Error) -> String {
         },
         Error::Json { .. } => "mend the text and give it again",
         Error::Busy { .. } => "`--wait` waits for it",
+        Error::Compacted { .. } => {
+            "`docbox reset NAME --to POS --accept-gap` goes on with what is left, and says so"
+        }
         Error::NoSubscription { .. } => "`docbox subscribe NAME --from beginning` makes one",
         _ => return error.to_string(),
     };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use docbox::{Pause, Position, Store};
+use docbox::{Gap, Pause, Position, Store};
 use serde::Serialize;
 
 use super::failure::Result;
@@ -18,6 +18,8 @@ struct Told<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
     /// `null` once it is resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused: Option<Option<&'a Pause>>,
@@ -36,9 +38,19 @@ fn say(out: &mut Output, told: &Told<'_>, rest: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn reset(store: &Store, name: &str, to: StartArg, out: &mut Output) -> Result<ExitCode> {
-    let position = store.reset(name, to.0)?;
-    let told = Told { name, position: Some(position), ..Told::default() };
+pub fn reset(
+    store: &Store,
+    name: &str,
+    to: StartArg,
+    accept_gap: bool,
+    out: &mut Output,
+) -> Result<ExitCode> {
+    let (position, gap) = if accept_gap {
+        store.reset_over_gap(name, to.0)?
+    } else {
+        (store.reset(name, to.0)?, None)
+    };
+    let told = Told { name, position: Some(position), gap, ..Told::default() };
     say(out, &told, &position.to_string())
 }
 

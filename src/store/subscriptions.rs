@@ -16,7 +16,7 @@ use crate::pausing;
 use crate::position::Position;
 use crate::removing::remove;
 use crate::renaming::rename;
-use crate::reset::reset;
+use crate::reset::{Gap, reset, reset_over_gap};
 use crate::start::Start;
 use crate::status::SubscriptionStatus;
 use crate::waiting;
@@ -42,6 +42,17 @@ impl Store {
     /// [`Error::NoSubscription`], [`Error::Compacted`], [`Error::Invalid`].
     pub fn reset(&self, subscription: &str, to: Start) -> Result<Position> {
         reset(self.core(), subscription, to).map(Position::before)
+    }
+
+    /// [`Store::reset`], also where what follows `to`, or what the subscription has not got yet, is no longer kept:
+    /// it goes on with the oldest event that is. The gap, if there is one, is written down as an event
+    /// `docbox.gap` before.
+    ///
+    /// # Errors
+    /// [`Error::NoSubscription`], [`Error::Invalid`]; as [`Store::commit`].
+    pub fn reset_over_gap(&self, subscription: &str, to: Start) -> Result<(Position, Option<Gap>)> {
+        let (next, gap) = reset_over_gap(self.core(), subscription, to)?;
+        Ok((next.before(), gap))
     }
 
     /// Makes a subscription hand nothing over until it is resumed, or until a time; a consumer that runs obeys

@@ -112,3 +112,32 @@ fn what_is_wrong_is_said_with_its_exit_code() {
     }
     assert_eq!(tavern.run(&["subscriptions", "--json"]).json().len(), 1);
 }
+
+#[test]
+fn a_reset_to_what_is_no_longer_kept_is_refused_until_the_gap_is_accepted() {
+    let tavern = Tavern::with_turns(1);
+    tavern.run(&UI).ok();
+    let sizes = docbox::Sizes { segment_bytes: 1500, fill_bytes: 512 };
+    let limits = docbox::Limits {
+        sizes,
+        retain_age: std::time::Duration::ZERO,
+        ..docbox::Limits::default()
+    };
+    let store =
+        docbox::Store::options().limits(limits).housekeeping(false).open(&tavern.root).unwrap();
+    for turn in 0..50 {
+        store.commit(docbox::Transaction::new().put("turn", &turn).unwrap()).unwrap();
+    }
+    store.reset("ui", docbox::Start::Now).unwrap();
+    store.checkpoint().unwrap();
+    assert!(store.retain().unwrap() > 0);
+    store.close().unwrap();
+    let refused = tavern.run(&["reset", "ui", "--to", "1"]).fails(1);
+    assert!(refused.contains("no longer kept") && refused.contains("--accept-gap"), "{refused}");
+    let moved = tavern.run(&["reset", "ui", "--to", "1", "--accept-gap", "--json"]);
+    let moved = &moved.json()[0];
+    assert_eq!((&moved["name"], &moved["gap"]["after"]), (&json!("ui"), &json!("1")));
+    assert_eq!(moved["position"], moved["gap"]["up_to"]);
+    let gap = &tavern.run(&["events", "--type", "docbox.*", "--json"]).json()[0];
+    assert_eq!((&gap["type"], &gap["subject"]), (&json!("docbox.gap"), &json!("ui")));
+}

@@ -147,3 +147,49 @@ fn an_older_slot_of_applied_from_before_the_oldest_segment_is_caught_up_with() {
     store.close().unwrap();
     assert_eq!(home.register("applied")["seq"], home.register("head")["seq"]);
 }
+
+#[test]
+fn a_gap_that_is_accepted_is_written_down_and_gone_on_behind() {
+    let home = Home::new();
+    let limits = Limits { retain_age: Duration::ZERO, ..small() };
+    let store = Store::options().housekeeping(false).limits(limits).open(home.root()).unwrap();
+    let mut ui = ui(&store);
+    emit(&store, 1..=40);
+    take_all(&mut ui);
+    ui.sync().unwrap();
+    assert!(
+        store.reset_over_gap("ui", Start::Beginning).unwrap().1.is_none(),
+        "nothing is missing"
+    );
+    take_all(&mut ui);
+    ui.sync().unwrap();
+    assert!(store.checkpoint().unwrap() && store.retain().unwrap() > 0);
+    let oldest = Position::end_of(oldest(&store) - 1);
+    let asked = Position::end_of(3);
+    assert!(matches!(store.reset("ui", Start::After(asked)), Err(Error::Compacted { .. })));
+    let (position, gap) = store.reset_over_gap("ui", Start::After(asked)).unwrap();
+    assert_eq!(position, oldest);
+    assert_eq!(gap, Some(docbox::Gap { after: asked, up_to: oldest }));
+    let told: Vec<u64> = (oldest.seq + 1..=40).collect();
+    assert_eq!(take_all(&mut ui), told, "and nobody gets the event who did not ask for it");
+    let event = store.events(Start::After(Position::end_of(40))).unwrap().next().unwrap().unwrap();
+    assert_eq!((event.kind(), event.about()), ("docbox.gap", Some("ui")));
+    let data: serde_json::Value = event.data().unwrap();
+    let wanted = serde_json::json!({"subscription":"ui","after":"3","up_to":oldest.to_string()});
+    assert_eq!(data, wanted);
+    assert!(store.verify().unwrap().is_clean());
+    assert!(store.reset_over_gap("nobody", Start::Now).is_err());
+}
+
+#[test]
+fn what_was_removed_by_hand_is_a_gap_of_whoever_needs_it() {
+    let home = Home::new();
+    let store = home.small();
+    emit(&store, 1..=40);
+    take(&mut ui(&store), 2);
+    fs::remove_file(&home.segments()[0]).unwrap();
+    let (_, gap) = store.reset_over_gap("ui", Start::Beginning).unwrap();
+    let up_to = Position::end_of(oldest(&store) - 1);
+    assert_eq!(gap, Some(docbox::Gap { after: Position::end_of(2), up_to }));
+    assert_eq!(take(&mut ui(&store), 1), [oldest(&store)]);
+}

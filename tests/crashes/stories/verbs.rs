@@ -143,6 +143,47 @@ fn a_reset_that_is_cut_anywhere_is_obeyed_or_not() {
 }
 
 #[test]
+fn a_reset_over_a_gap_that_is_cut_anywhere_never_moves_without_saying_so() {
+    let (base, history) = (disk(), History::default());
+    let store = open(&base.process()).expect("opens");
+    for _ in 0..30 {
+        history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
+    }
+    history.deliver(&store, "ui").expect("all is acked");
+    store.close().expect("closes");
+    let store = open(&base.process()).expect("opens");
+    assert!(store.retain().expect("retention") > 0, "segments were dropped");
+    drop(store);
+    base.settle();
+    let reset = |process: &Arc<SimFs>| {
+        let after = Start::After(docbox::Position::end_of(1));
+        open(process).and_then(|store| store.reset_over_gap("ui", after))
+    };
+    let dry = base.fork();
+    assert!(reset(&dry.process()).expect("without a crash").1.is_some(), "there is a gap");
+    let calls = dry.trace();
+    let changes = (0..).zip(&calls).filter(|(_, call)| call.op.changes()).map(|(k, _)| k);
+    for k in changes.chain([calls.len() as u64]) {
+        let disk = base.fork();
+        disk.hook(crash_at(k));
+        let done = reset(&disk.process()).is_ok();
+        disk.unhook();
+        for seed in 0..8 {
+            let disk = disk.fork();
+            disk.power_cut(seed);
+            let store = open(&disk.process()).expect("opens");
+            drop(subscribe(&store, "ui").expect("opens"));
+            let stands = store.subscriptions().expect("listed")[0].position.expect("a place");
+            let has_moved = stands.seq < 30;
+            let is_said = store.events(Start::Beginning).expect("events");
+            let is_said = is_said.map_while(Result::ok).any(|it| it.kind() == "docbox.gap");
+            assert!(has_moved || !done, "call {k}, seed {seed}: {stands}");
+            assert!(is_said || !has_moved, "call {k}, seed {seed}: {stands}");
+        }
+    }
+}
+
+#[test]
 fn a_rename_of_which_any_call_fails_leaves_one_subscription_and_it_goes_on() {
     let base = used();
     let dry = base.fork();
