@@ -10,7 +10,7 @@ use docbox::{Error, Store};
 use super::puts_in_place;
 use super::spool::{displaced, twice};
 use crate::history::History;
-use crate::oracle::{check, open};
+use crate::oracle::{check, disk, open};
 use crate::support::sim::{Answer, Call, Disk, Op};
 
 const DOCUMENT: &str = "/s/agents/a.json";
@@ -273,5 +273,29 @@ fn what_is_no_file_and_takes_a_document_s_place_in_mid_commit_is_put_back() {
             drop(store);
             check(&disk.fork(), &history);
         }
+    }
+}
+
+#[test]
+fn what_is_removed_by_hand_in_mid_commit_is_put_in_place_all_the_same() {
+    for with_folder in [false, true] {
+        let (disk, history) = (disk(), History::default());
+        let store = open(&disk.process()).expect("opens");
+        history.commit(&store, &[("x/y", Some("one"))]).expect("a commit");
+        let (outside, is_removed) = (disk.clone(), AtomicBool::new(false));
+        disk.hook(move |_, call| {
+            if puts_in_place(call) && !is_removed.swap(true, Ordering::SeqCst) {
+                outside.remove("/s/x/y.json");
+                if with_folder {
+                    outside.remove("/s/x");
+                }
+            }
+            Answer::Go
+        });
+        history.commit(&store, &[("x/y", Some("two"))]).expect("a commit");
+        disk.unhook();
+        assert!(disk.read("/s/x/y.json").is_some(), "with its folder: {with_folder}");
+        drop(store);
+        check(&disk.fork(), &history);
     }
 }
