@@ -62,3 +62,55 @@ impl Placed {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::Kind;
+
+    /// A file that changed so long ago.
+    fn stat(ago: Duration) -> Stat {
+        let changed_ns = Timestamp::now().as_nanosecond() - ago.as_nanos().cast_signed();
+        Stat {
+            kind: Kind::File,
+            len: 10,
+            mode: 0o644,
+            device: 1,
+            inode: 2,
+            links: 1,
+            modified_ns: changed_ns - 5,
+            changed_ns,
+        }
+    }
+
+    #[test]
+    fn a_document_is_known_as_long_as_its_file_is_as_it_was_put_and_not_just_changed() {
+        // Its lock is one of those that are tried in schedules.
+        shuttle::check_random(known_while_it_is_as_it_was_put, 1);
+    }
+
+    fn known_while_it_is_as_it_was_put() {
+        const HOUR: Duration = Duration::from_hours(1);
+        let (placed, key) = (Placed::new(HOUR), Key::new("a").unwrap());
+        let (old, revision) = (stat(2 * HOUR), Revision::of(b"1"));
+        assert_eq!(placed.revision(&key, &old), None);
+        placed.note(key.clone(), old, revision);
+        assert_eq!(placed.revision(&key, &old), Some(revision));
+        for other in [
+            Stat { inode: 3, ..old },
+            Stat { device: 3, ..old },
+            Stat { len: 11, ..old },
+            Stat { modified_ns: old.modified_ns + 1, ..old },
+            Stat { changed_ns: old.changed_ns + 1, ..old },
+        ] {
+            assert_eq!(placed.revision(&key, &other), None, "{other:?}");
+        }
+        placed.forget(&key);
+        assert_eq!(placed.revision(&key, &old), None);
+        // Times are coarse: it may have changed again since. One of the future is as of now.
+        for recent in [stat(Duration::ZERO), Stat { changed_ns: i128::MAX / 2, ..old }] {
+            placed.note(key.clone(), recent, revision);
+            assert_eq!(placed.revision(&key, &recent), None);
+        }
+    }
+}

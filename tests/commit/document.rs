@@ -84,6 +84,13 @@ fn a_replaced_document_keeps_its_mode_and_a_new_one_is_as_the_users_own_files() 
         put(&store, "sub/a", &json!({ "mode": kept }));
         assert_eq!(mode("sub/a.json"), kept);
     }
+    // Also where it takes a new file, because somebody reads the one that was displaced.
+    let waiting = home.names(".docbox/spool").pop().expect("a displaced file");
+    let held = fs::File::open(home.path(".docbox/spool").join(waiting)).unwrap();
+    fs::set_permissions(home.path("sub/a.json"), fs::Permissions::from_mode(0o640)).unwrap();
+    put(&store, "sub/a", &json!("new"));
+    assert_eq!(mode("sub/a.json"), 0o640);
+    drop(held);
     assert_eq!(mode(".docbox"), 0o700);
     assert_eq!(mode(".docbox/head"), 0o600);
     assert_eq!(mode(".docbox/journal/0000000000000001.jsonl"), 0o600);

@@ -28,12 +28,14 @@ fn edit_in_place(disk: &Disk) {
     disk.write(DOCUMENT, MINE);
 }
 
-/// Whether the edit lies anywhere, or a line says that it replaced it: then whoever committed saw it.
+/// Whether the edit lies anywhere but in the spool, where it may be written over, or a line says that it
+/// replaced it: then whoever committed saw it.
 fn is_kept(disk: &Disk) -> bool {
     let revision = docbox::Revision::of(MINE).to_string();
     let segment = disk.read(super::segment(1)).expect("the segment");
+    let is_mine = |path: &PathBuf| disk.read(path).is_some_and(|bytes| bytes == MINE);
     String::from_utf8_lossy(&segment).contains(&format!("\"was\":\"{revision}\""))
-        || disk.tree().into_iter().any(|(path, _)| disk.read(path).is_some_and(|it| it == MINE))
+        || disk.tree().iter().any(|(path, _)| !path.starts_with(SPOOL) && is_mine(path))
 }
 
 /// Commits, with an edit at the `at`th call of it; whether there were so many.
