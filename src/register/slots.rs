@@ -3,6 +3,7 @@
 //! So whoever reads a register again keeps both. Where the bytes of a slot are the same, it says the same,
 //! and only a slot that has changed is checked and parsed.
 
+use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -20,7 +21,6 @@ pub const SLOTS: usize = 3;
 pub(super) const REGISTER_BYTES: usize = SLOT_BYTES * SLOTS;
 
 /// The slots of a register, as they were when it was read or written last.
-#[derive(Debug)]
 pub(super) struct Slots<T> {
     bytes: Vec<u8>,
     /// What the next read fills.
@@ -37,6 +37,13 @@ pub(super) struct Said<T> {
     pub(super) synced: u64,
     /// `None` until somebody asks for it; where it is none then, the slot is not valid.
     pub(super) value: Option<T>,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Slots<T> {
+    /// What they say, without pages of padding.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Slots").field(&self.said).finish()
+    }
 }
 
 impl<T> Slots<T> {
@@ -170,11 +177,16 @@ fn line(slot: &[u8]) -> &[u8] {
 }
 
 /// A slot that is being made. It is kept from one to the next, so that its padding need not be written anew.
-#[derive(Debug)]
 pub(super) struct Draft {
     line: Vec<u8>,
     /// The line made last, and its padding.
     bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Draft").field(&String::from_utf8_lossy(&self.line)).finish()
+    }
 }
 
 impl Draft {
