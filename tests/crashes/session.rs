@@ -284,7 +284,8 @@ impl<'a> Session<'a> {
 
 /// A subscription whose failed events come again at once.
 pub fn subscribe(store: &Store, name: &str) -> Result<Subscription> {
-    let retry = RetryPolicy { max_attempts: 10, backoff_ms: vec![0], ..RetryPolicy::default() };
+    // More attempts than any workload makes, whatever fails in it: nothing is given up here.
+    let retry = RetryPolicy { max_attempts: 100, backoff_ms: vec![0], ..RetryPolicy::default() };
     store.subscribe(name).from(Start::Beginning).retry(retry).open()
 }
 
