@@ -20,6 +20,7 @@ use crate::key::Key;
 use crate::names;
 use crate::position::Position;
 use crate::revision::Revision;
+use crate::roster;
 use crate::sync::Arc;
 use crate::transaction::Transaction;
 use crate::window::Spot;
@@ -136,15 +137,9 @@ impl Delivery {
         Ok(transaction.emit_own(announced))
     }
 
-    /// A redriven letter is done.
-    pub(crate) fn remove_letter(mut self) -> Result<()> {
-        let removed = self.settle_by(Transaction::new()).map(drop);
-        if let Err(error) = &removed
-            && !self.settled
-        {
-            self.nack(&error.to_string());
-        }
-        removed
+    /// A redriven letter is done: what settles it says that it is gone.
+    pub(crate) fn remove_letter(self) -> Result<()> {
+        self.commit(Transaction::new()).map(drop)
     }
 }
 
@@ -194,11 +189,10 @@ pub fn read(
 /// # Errors
 /// As [`list`]; what is wrong with the letter.
 pub fn find(core: &Core, name: &str, position: Position) -> Result<Option<DeadLetter>> {
-    let known = check_known(core, name);
     names::check_subscription(name)?;
     match read(core, name, position)? {
         Some((letter, _)) => letter.map(Some),
-        None => known.map(|()| None),
+        None => check_known(core, name).map(|()| None),
     }
 }
 
@@ -207,11 +201,10 @@ pub fn find(core: &Core, name: &str, position: Position) -> Result<Option<DeadLe
 /// # Errors
 /// As [`list`].
 pub fn list_positions(core: &Core, name: &str) -> Result<Vec<Position>> {
-    let known = check_known(core, name);
     names::check_subscription(name)?;
     let found = positions(core, name)?;
     if found.is_empty() {
-        known?;
+        check_known(core, name)?;
     }
     Ok(found)
 }
@@ -221,14 +214,9 @@ pub fn list_positions(core: &Core, name: &str) -> Result<Vec<Position>> {
 /// # Errors
 /// [`Error::NoSubscription`]; what the disk says.
 pub fn list(core: &Core, name: &str) -> Result<Vec<Result<DeadLetter>>> {
-    names::check_subscription(name)?;
-    let known = check_known(core, name);
     let mut letters = Vec::new();
-    for position in positions(core, name)? {
+    for position in list_positions(core, name)? {
         letters.extend(read(core, name, position)?.map(|(letter, _)| letter));
-    }
-    if letters.is_empty() {
-        known?;
     }
     Ok(letters)
 }
@@ -283,6 +271,7 @@ pub fn redrive(
     which: &Letters,
     is_for_real: bool,
 ) -> Result<Vec<Position>> {
+    names::check_subscription(name)?;
     check_known(core, name)?;
     let filter =
         Filter::new(&Globs { types: which.types.clone(), subjects: Vec::new() })?.with_own();
@@ -327,11 +316,7 @@ pub fn redrive(
 /// [`Error::NoSubscription`]; as a commit.
 pub fn drop_letters(core: &Core, name: &str, which: &Letters) -> Result<Vec<Position>> {
     core.check_writable()?;
-    names::check_subscription(name)?;
-    let mut found = positions(core, name)?;
-    if found.is_empty() {
-        check_known(core, name)?;
-    }
+    let mut found = list_positions(core, name)?;
     found.retain(|position| which.have(*position));
     for some in found.chunks(AT_ONCE) {
         let drop = |transaction: Transaction, position: &Position| {
@@ -343,8 +328,8 @@ pub fn drop_letters(core: &Core, name: &str, which: &Letters) -> Result<Vec<Posi
 }
 
 fn check_known(core: &Core, name: &str) -> Result<()> {
-    names::check_subscription(name)?;
-    let register = core.names.cursor(name);
-    let there = fs::stat_if_there(&*core.fs, &register).context("look at", &register)?;
-    there.map(drop).ok_or_else(|| Error::NoSubscription { name: name.to_owned() })
+    if roster::has_cursor(&*core.fs, &core.names, name)? {
+        return Ok(());
+    }
+    Err(Error::NoSubscription { name: name.to_owned() })
 }

@@ -51,7 +51,7 @@ pub fn tell(core: &Core, locked: &mut Locked<'_>, head: &Head) -> Result<()> {
 /// # Errors
 /// [`Error::Invalid`]; what the disk says.
 pub fn check_no_letters(core: &Core, name: &str) -> Result<()> {
-    let folder = core.names.dead().join(name);
+    let folder = core.names.letters(name);
     let entries = fs::none_if_missing(core.fs.read_dir(&folder)).context("list", &folder)?;
     let is_letter = |entry: &fs::Entry| names::is_document_name(&entry.name);
     let count = entries.unwrap_or_default().iter().filter(|entry| is_letter(entry)).count();

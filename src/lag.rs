@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::filter::{Filter, Globs};
 use crate::head::Head;
 use crate::position::Position;
-use crate::retention::{Sealed, outlived};
+use crate::retention::Sealed;
 use crate::status::SubscriptionStatus;
 use crate::store::Store;
 
@@ -69,25 +69,22 @@ pub struct Kept {
     pub retention_s: Option<f64>,
 }
 
-/// What the journal keeps for one who needs everything from a commit on.
-///
-/// # Errors
-/// What the disk says.
-pub fn kept(core: &Core, needed: u64) -> Result<Kept> {
-    let sealed = outlived(core)?;
+/// What the journal, whose sealed segments these are, keeps for one who needs everything from a commit on.
+#[must_use]
+pub fn kept(sealed: &[Sealed], needed: u64) -> Kept {
     let mut kept = Kept::default();
-    for Sealed { next, len, due_in_s, is_outlived, .. } in sealed {
-        if next <= needed {
+    for Sealed { next, len, due_in_s, is_outlived } in sealed {
+        if *next <= needed {
             continue;
         }
-        if is_outlived {
+        if *is_outlived {
             kept.held_bytes += len;
         }
         if kept.retention_s.is_none() {
-            kept.retention_s = due_in_s;
+            kept.retention_s = *due_in_s;
         }
     }
-    Ok(kept)
+    kept
 }
 
 /// Looks at the subscriptions again and again, and says how fast they are.

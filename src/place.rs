@@ -25,6 +25,8 @@ pub struct Prepared {
     folder: Folder,
     /// The spool.
     spool: Folder,
+    /// What it displaces there.
+    displaced: Displaced,
     /// `None` for a deletion.
     spooled: Option<Spooled>,
     /// The file that validation saw at `path`.
@@ -85,8 +87,15 @@ impl Prepared {
                 return Err(error);
             }
         };
-        let mut prepared =
-            Self { path, folder, spool: aside, spooled: None, seen: seen.copied(), made };
+        let mut prepared = Self {
+            path,
+            folder,
+            spool: aside,
+            displaced: Displaced::by(key),
+            spooled: None,
+            seen: seen.copied(),
+            made,
+        };
         if let Some(bytes) = bytes {
             let ready = prepared
                 .check_target(documents, key)
@@ -109,7 +118,7 @@ impl Prepared {
         spool: Option<&Spool>,
         key: &Key,
     ) -> Result<Option<Stat>> {
-        self.name_after_key(spool, key)?;
+        self.name_after_key(spool)?;
         match (&self.spooled, spool) {
             (Some(spooled), Some(spool))
                 if self.seen.is_some() && spool.way() != Some(Way::Rename) =>
@@ -169,13 +178,13 @@ impl Prepared {
 
     /// A new file that is to change places gets the name under which what it displaces is looked for, should
     /// this process die before it looks itself.
-    fn name_after_key(&mut self, spool: Option<&Spool>, key: &Key) -> Result<()> {
+    fn name_after_key(&mut self, spool: Option<&Spool>) -> Result<()> {
         let is_exchanged = spool.is_some_and(|spool| spool.way() != Some(Way::Rename));
         if let Some(Spooled::New(name)) = &mut self.spooled
             && is_exchanged
             && self.seen.is_some()
         {
-            let new = Displaced::by(key).name();
+            let new = self.displaced.name();
             let renamed = self.spool.rename(name, &self.spool, &new);
             renamed.context_in("rename", self.spool.path(), name)?;
             *name = new;
@@ -212,7 +221,7 @@ impl Prepared {
 
     /// Moves a document that is deleted into the spool.
     fn displace(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
-        let aside = Displaced::by(key).name();
+        let aside = self.displaced.name();
         let moved = fs::none_if_missing(self.folder.rename(self.name(), &self.spool, &aside));
         if moved.context("remove", &self.path)?.is_none() {
             return Ok(());
@@ -237,7 +246,7 @@ impl Prepared {
         displaced: &Stat,
     ) -> Result<()> {
         if self.seen.is_some_and(|seen| seen.same_content(displaced)) {
-            spool.shelve(documents, key, displaced.len);
+            spool.shelve(documents, self.displaced, displaced.len);
             return Ok(());
         }
         let kept = move_aside(documents, key, &self.spool.path().join(aside))?;
@@ -319,7 +328,8 @@ impl Prepared {
         bytes: &[u8],
     ) -> Result<()> {
         if let Some((spool, seen)) = spool.zip(self.seen)
-            && let Some(reused) = spool.write(documents, &self.spool, key, &seen, bytes)?
+            && let Some(reused) =
+                spool.write(documents, &self.spool, (key, self.displaced), &seen, bytes)?
         {
             self.spooled = Some(Spooled::Again(reused));
             return Ok(());

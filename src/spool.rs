@@ -163,11 +163,10 @@ impl Spool {
         &self,
         documents: &Documents,
         folder: &Folder,
-        key: &Key,
+        (key, id): (&Key, Displaced),
         seen: &Stat,
         bytes: &[u8],
     ) -> Result<Option<Reused>> {
-        let id = Displaced::by(key);
         if self.way() == Some(Way::Rename) || !self.may_use(id) {
             return Ok(None);
         }
@@ -241,9 +240,9 @@ impl Spool {
     }
 
     /// A document was displaced into the spool. Where there are too many by now the oldest go.
-    pub fn shelve(&self, documents: &Documents, key: &Key, len: u64) {
+    pub fn shelve(&self, documents: &Documents, id: Displaced, len: u64) {
         let mut waiting = self.shelf();
-        waiting.put(Displaced::by(key), len, Instant::now());
+        waiting.put(id, len, Instant::now());
         waiting.trim(documents);
     }
 

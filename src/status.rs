@@ -20,6 +20,7 @@ use crate::key::Key;
 use crate::lag::{self, Kept};
 use crate::pause::Pause;
 use crate::position::Position;
+use crate::retention::{Sealed, outlived};
 use crate::roster;
 use crate::spool::Way;
 
@@ -183,8 +184,9 @@ impl Status {
 impl SubscriptionStatus {
     pub(crate) fn all(core: &Core) -> Result<Vec<Self>> {
         let mut all = Vec::new();
+        let sealed = outlived(core)?;
         for name in roster::list(&*core.fs, &core.names)? {
-            match Self::of(core, name) {
+            match Self::of(core, name, &sealed) {
                 // Removed, or renamed, a moment ago.
                 Err(Error::NoSubscription { .. }) => {}
                 one => all.push(one?),
@@ -193,7 +195,7 @@ impl SubscriptionStatus {
         Ok(all)
     }
 
-    fn of(core: &Core, name: String) -> Result<Self> {
+    fn of(core: &Core, name: String, sealed: &[Sealed]) -> Result<Self> {
         let mut error = None;
         let definition =
             Definition::read(&*core.fs, &core.names, &name).unwrap_or_else(|unreadable| {
@@ -230,7 +232,7 @@ impl SubscriptionStatus {
             cursor::check(&status.name, &value, &core.identity, &head).map(|()| value)
         });
         let needed = checked.as_ref().map_or(1, |value| value.next.seq.min(value.folded + 1));
-        let Kept { held_bytes, retention_s } = lag::kept(core, needed)?;
+        let Kept { held_bytes, retention_s } = lag::kept(sealed, needed);
         (status.held_bytes, status.retention_s) = (held_bytes, retention_s);
         match checked {
             Ok(value) => match status.measure_lag(core, &value, &head) {

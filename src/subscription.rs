@@ -160,14 +160,8 @@ impl Subscription {
     pub fn catch_up(&mut self) -> impl Iterator<Item = Result<Delivery>> {
         let mut target = None;
         std::iter::from_fn(move || {
-            let target = match target {
-                Some(target) => target,
-                None => match self.consumer.store.core().head() {
-                    Ok(head) => *target.insert(head.seq),
-                    Err(error) => return Some(Err(error)),
-                },
-            };
-            self.one(Patience::UpTo(target)).transpose()
+            let patience = self.up_to_first(&mut target);
+            patience.and_then(|patience| self.one(patience)).transpose()
         })
     }
 
@@ -182,16 +176,10 @@ impl Subscription {
     /// out. As [`Subscription::next_batch`] otherwise.
     pub fn catch_up_in_batches(&mut self, max: usize) -> impl Iterator<Item = Result<Deliveries>> {
         let mut target = None;
-        let most = max.clamp(1, MAX_BATCH);
+        let want = Want { least: 1, most: max.clamp(1, MAX_BATCH) };
         std::iter::from_fn(move || {
-            let target = match target {
-                Some(target) => target,
-                None => match self.consumer.store.core().head() {
-                    Ok(head) => *target.insert(head.seq),
-                    Err(error) => return Some(Err(error)),
-                },
-            };
-            self.some(Patience::UpTo(target), Want { least: 1, most }).transpose()
+            let patience = self.up_to_first(&mut target);
+            patience.and_then(|patience| self.some(patience, want)).transpose()
         })
     }
 
@@ -229,6 +217,15 @@ impl Subscription {
         };
         core.bell.watch(&core.names.head(), core.fs.can_watch());
         core.bell.wait(rings, self.wakes_at(due));
+    }
+
+    /// Up to the head of the first call.
+    fn up_to_first(&self, target: &mut Option<u64>) -> Result<Patience> {
+        let first = match *target {
+            Some(first) => first,
+            None => *target.insert(self.consumer.store.core().head()?.seq),
+        };
+        Ok(Patience::UpTo(first))
     }
 
     fn some(&mut self, patience: Patience, want: Want) -> Result<Option<Deliveries>> {

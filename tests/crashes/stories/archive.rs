@@ -9,7 +9,7 @@ use docbox::{Result, Retain, Store};
 
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
-use crate::support::sim::{Answer, Disk, Fate, ROOT, SimFs, Survival, crash_at};
+use crate::support::sim::{Answer, Call, Disk, Fate, ROOT, SimFs, Survival, crash_at};
 
 const COMMITS: u64 = 30;
 
@@ -76,46 +76,35 @@ fn look(disk: &Disk, history: &History, what: &str) {
     }
 }
 
-#[test]
-fn a_segment_is_in_the_archive_before_it_goes_wherever_it_is_cut() {
+/// Retention meets something at each call that changes anything; what `hook` makes of that call's number.
+fn look_at_each_change<H>(what: &str, hook: impl Fn(u64) -> H)
+where
+    H: Fn(u64, &Call) -> Answer + Send + Sync + 'static,
+{
     let (base, history) = filled();
     let dry = base.fork();
-    assert!(retain(&dry.process()).expect("without a crash") > 2);
-    let calls = dry.trace();
-    for (k, _) in (0..).zip(&calls).filter(|(_, call)| call.op.changes()) {
+    assert!(retain(&dry.process()).expect("as it is") > 2);
+    for (k, call) in (0..).zip(&dry.trace()).filter(|(_, call)| call.op.changes()) {
         let disk = base.fork();
-        disk.hook(crash_at(k));
+        disk.hook(hook(k));
         let _ = retain(&disk.process());
         disk.unhook();
-        look(
-            &disk.fork(),
-            &history,
-            &format!("killed at call {k}: {}", calls[usize::try_from(k).unwrap()]),
-        );
+        look(&disk.fork(), &history, &format!("{what} at call {k}: {call}"));
     }
 }
 
 #[test]
+fn a_segment_is_in_the_archive_before_it_goes_wherever_it_is_cut() {
+    look_at_each_change("killed", crash_at);
+}
+
+#[test]
 fn a_segment_is_in_the_archive_before_it_goes_whatever_fails() {
-    let (base, history) = filled();
-    let dry = base.fork();
-    retain(&dry.process()).expect("without a fault");
-    let calls = dry.trace();
-    for (k, _) in (0..).zip(&calls).filter(|(_, call)| call.op.changes()) {
-        let disk = base.fork();
-        disk.hook(
-            move |index, call| {
-                if index == k && call.op.changes() { Answer::FailOs(5) } else { Answer::Go }
-            },
-        );
-        let _ = retain(&disk.process());
-        disk.unhook();
-        look(
-            &disk.fork(),
-            &history,
-            &format!("failed at call {k}: {}", calls[usize::try_from(k).unwrap()]),
-        );
-    }
+    look_at_each_change("failed", |k| {
+        move |index, call: &Call| {
+            if index == k && call.op.changes() { Answer::FailOs(5) } else { Answer::Go }
+        }
+    });
 }
 
 #[test]
@@ -125,7 +114,7 @@ fn an_archive_that_is_gone_holds_nobody_up_and_loses_nothing() {
     retain(&dry.process()).expect("without a crash");
     // Killed when the first was to be removed: it is decided, and in the archive.
     let calls = dry.trace();
-    let is_removal = |call: &&crate::support::sim::Call| {
+    let is_removal = |call: &&Call| {
         call.op == crate::support::sim::Op::RemoveFile
             && call.path.starts_with("/s/.docbox/journal")
     };
