@@ -98,7 +98,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`Error::Conflict`], [`Error::Invalid`], or what the disk says.
-    pub fn add(&mut self, transaction: Transaction) -> Result<Commit> {
+    pub fn add(&mut self, mut transaction: Transaction) -> Result<Commit> {
         self.check_acks(&transaction)?;
         let mut seen = Vec::with_capacity(transaction.writes.len());
         let mut was = Vec::with_capacity(transaction.writes.len());
@@ -110,7 +110,7 @@ impl<'a> Batch<'a> {
         }
         let begin = self.lines.len();
         let crc = self.encode(&transaction, &was);
-        let ready = self.check_size(begin).and_then(|()| self.prepare(&transaction, &seen));
+        let ready = self.check_size(begin).and_then(|()| self.prepare(&mut transaction, &seen));
         let prepared = match ready {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -159,6 +159,20 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn needs_descriptors(&self) -> bool {
         self.folders.need_descriptors()
+    }
+
+    /// Writes what is only planned yet. From here on nothing of it needs room.
+    ///
+    /// # Errors
+    /// What the disk says; the batch can be discarded.
+    pub fn fill(&mut self) -> Result<()> {
+        let Core { documents, spool, .. } = self.core;
+        for (key, touched) in &mut self.touched {
+            if let Some(prepared) = &mut touched.prepared {
+                prepared.fill(documents, Some(spool), key)?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts the documents in place, of each the last version only.
@@ -298,16 +312,17 @@ impl<'a> Batch<'a> {
 
     fn prepare(
         &mut self,
-        transaction: &Transaction,
+        transaction: &mut Transaction,
         seen: &[Option<Seen>],
     ) -> Result<Vec<Option<Prepared>>> {
         let Core { documents, spool, .. } = self.core;
         let mut all = Vec::with_capacity(seen.len());
-        for (write, seen) in transaction.writes.iter().zip(seen) {
-            let wanted = write.content.as_ref().map(|content| content.file.as_slice());
+        for (write, seen) in transaction.writes.iter_mut().zip(seen) {
             let stat = seen.as_ref().map(|seen| &seen.stat);
             let prepared = self.is_there(write, seen.as_ref()).and_then(|is_there| {
                 let folders = &mut self.folders;
+                let wanted =
+                    write.content.as_mut().map(|content| std::mem::take(&mut content.file));
                 let new = || Prepared::new(folders, Some(spool), &write.key, wanted, stat);
                 (!is_there).then(new).transpose()
             });

@@ -93,7 +93,7 @@ fn write(
     core: &Core,
     locked: &mut Locked<'_>,
     (head, place): (&Head, Place),
-    batch: Batch<'_>,
+    mut batch: Batch<'_>,
 ) -> Result<(), Failure> {
     if batch.is_empty() {
         return Ok(());
@@ -115,7 +115,7 @@ fn write(
             return Err(Failure::Void(error));
         }
     };
-    if let Err(failed) = locked.journal().append(place, batch.line_bytes()) {
+    if let Err(failed) = append(locked, place, &mut batch) {
         batch.discard();
         return Err(match failed {
             Failed::Untouched(error) => Failure::Void(error),
@@ -129,6 +129,16 @@ fn write(
     core.bell.ring();
     tracing::debug!(seq = head.seq, "committed");
     Ok(())
+}
+
+/// Writes the lines of a batch, and syncs them; while the disk takes them, the documents are written into the
+/// spool.
+fn append(locked: &mut Locked<'_>, place: Place, batch: &mut Batch<'_>) -> Result<(), Failed> {
+    locked.journal().write(place, batch.line_bytes())?;
+    if let Err(error) = batch.fill() {
+        return Err(locked.journal().take_back(place, batch.line_bytes().len(), error));
+    }
+    locked.journal().sync(place)
 }
 
 /// A failed write or sync is never tried again on the same pages: the batch is made void by name.

@@ -14,6 +14,8 @@ mod os;
 mod plain;
 #[cfg(unix)]
 mod way;
+#[cfg(target_os = "linux")]
+mod write_back;
 
 pub use folder::Folder;
 pub use os::{OsFs, open_given};
@@ -113,6 +115,11 @@ pub trait File: fmt::Debug + Send + Sync {
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
     /// Cuts or extends the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Lets the disk begin to take what was written at a place, and does not wait: a sync that follows soon
+    /// waits the less. It may not know how, and nothing depends on it but speed.
+    fn begin_sync(&self, offset: u64, len: u64) {
+        let _ = (offset, len);
+    }
     /// Makes the bytes and the length durable (`fdatasync`; `F_FULLFSYNC` on macOS).
     fn sync_data(&self) -> io::Result<()>;
     /// What the open file is.

@@ -1,8 +1,8 @@
 //! Putting documents in place: prepared in the spool, then in one step under the document's name.
 //!
-//! Whatever can fail is in [`Prepared::new`], before the journal is synced; afterwards there is one
-//! rename or exchange a document. No sync here: the journal has the bytes, and a checkpoint syncs the
-//! documents before `applied` moves.
+//! Whatever can fail is in [`Prepared::new`], before the journal is written, and in [`Prepared::fill`], while the
+//! disk takes what was written there; afterwards there is one rename or exchange a document. No sync here: the
+//! journal has the bytes, and a checkpoint syncs the documents before `applied` moves.
 
 use std::ffi::OsStr;
 use std::io;
@@ -38,25 +38,18 @@ pub struct Prepared {
 /// The new bytes of a document.
 #[derive(Debug)]
 enum Spooled {
+    /// To be written into a file that waits to be used again, and has room for them.
+    Planned(Vec<u8>),
     /// In a new file, which has this name in the spool.
     New(String),
     /// In a file that was written before, and that nobody else can open.
     Again(Reused),
 }
 
-impl Spooled {
-    fn name(&self) -> &str {
-        match self {
-            Self::New(name) => name,
-            Self::Again(reused) => &reused.name,
-        }
-    }
-}
-
 impl Prepared {
-    /// Makes the folders and the spool file for new bytes (`None`: for a deletion). After an error
-    /// nothing is left of it. Without a spool, as in recovery, it is a new file: of what lies there then
-    /// nothing is known.
+    /// Makes the folders and the spool file for new bytes (`None`: for a deletion), unless they need no room:
+    /// then they are only planned. After an error nothing is left of it. Without a spool, as in recovery, it is
+    /// a new file: of what lies there then nothing is known.
     ///
     /// # Errors
     /// What the disk says, and obstacles: a file where a folder must be, a folder or link where the
@@ -65,13 +58,13 @@ impl Prepared {
         folders: &mut Folders<'_>,
         spool: Option<&Spool>,
         key: &Key,
-        bytes: Option<&[u8]>,
+        bytes: Option<Vec<u8>>,
         seen: Option<&Stat>,
     ) -> Result<Self> {
         let documents = folders.documents();
         let path = documents.names().document(key);
         let mut made = Vec::new();
-        let folder = match (seen, bytes) {
+        let folder = match (seen, &bytes) {
             (Some(_), _) | (_, None) => folders.of(key, &path)?,
             (None, Some(_)) => None,
         };
@@ -99,13 +92,28 @@ impl Prepared {
         if let Some(bytes) = bytes {
             let ready = prepared
                 .check_target(documents, key)
-                .and_then(|()| prepared.write(documents, spool, key, bytes));
+                .and_then(|()| prepared.plan(documents, spool, key, bytes));
             if let Err(error) = ready {
                 prepared.discard(documents);
                 return Err(error);
             }
         }
         Ok(prepared)
+    }
+
+    /// Writes the bytes that are only planned yet.
+    ///
+    /// # Errors
+    /// What the disk says; it can be discarded.
+    pub fn fill(&mut self, documents: &Documents, spool: Option<&Spool>, key: &Key) -> Result<()> {
+        let is_planned = |spooled: &mut Spooled| matches!(spooled, Spooled::Planned(_));
+        let Some(Spooled::Planned(bytes)) = self.spooled.take_if(is_planned) else { return Ok(()) };
+        let written = self.write(documents, spool, key, &bytes);
+        if written.is_err() && self.spooled.is_none() {
+            // Without it, it would look like a deletion.
+            self.spooled = Some(Spooled::Planned(bytes));
+        }
+        written
     }
 
     /// Puts it in place. Its file, where nobody could have changed it meanwhile.
@@ -118,12 +126,13 @@ impl Prepared {
         spool: Option<&Spool>,
         key: &Key,
     ) -> Result<Option<Stat>> {
+        self.fill(documents, spool, key)?;
         self.name_after_key(spool)?;
-        match (&self.spooled, spool) {
+        match (self.spooled_name(), spool) {
             (Some(spooled), Some(spool))
                 if self.seen.is_some() && spool.way() != Some(Way::Rename) =>
             {
-                match self.spool.exchange(spooled.name(), &self.folder, self.name()) {
+                match self.spool.exchange(spooled, &self.folder, self.name()) {
                     Ok(()) => return self.exchanged(documents, spool, key),
                     // It was removed by hand since it was validated.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -139,6 +148,15 @@ impl Prepared {
             (None, None) => self.remove(documents, key)?,
         }
         Ok(None)
+    }
+
+    /// The name of its bytes in the spool.
+    fn spooled_name(&self) -> Option<&str> {
+        match self.spooled.as_ref()? {
+            Spooled::Planned(_) => None,
+            Spooled::New(name) => Some(name),
+            Spooled::Again(reused) => Some(&reused.name),
+        }
     }
 
     /// Its name in its folder.
@@ -199,15 +217,16 @@ impl Prepared {
         spool: &Spool,
         key: &Key,
     ) -> Result<Option<Stat>> {
-        let Some(spooled) = self.spooled.take() else { return Ok(None) };
         spool.set_way(Way::Exchange);
-        let aside = spooled.name().to_owned();
-        let placed = match &spooled {
-            Spooled::New(_) => None,
-            Spooled::Again(reused) => Some(reused.stat().context("look at", &self.path)?),
+        let (aside, placed) = match self.spooled.take() {
+            None | Some(Spooled::Planned(_)) => return Ok(None),
+            Some(Spooled::New(name)) => (name, None),
+            // Closed with that: whoever waits to open it sees the document whole.
+            Some(Spooled::Again(reused)) => {
+                let stat = reused.stat().context("look at", &self.path)?;
+                (reused.name.clone(), Some(stat))
+            }
         };
-        // Whoever waits to open it sees the document whole.
-        drop(spooled);
         let displaced = self.look_at(&aside)?;
         if displaced.kind != Kind::File {
             // Put there since it was validated. Whatever it is, it is not ours.
@@ -268,12 +287,12 @@ impl Prepared {
     /// Renames the spool file over the document, after a last look at what lies there.
     fn rename_over(&mut self, documents: &Documents, key: &Key) -> Result<()> {
         self.keep_edits(documents, key)?;
-        let Some(spooled) = &self.spooled else { return Ok(()) };
-        match self.spool.rename(spooled.name(), &self.folder, self.name()) {
+        let Some(spooled) = self.spooled_name().map(str::to_owned) else { return Ok(()) };
+        match self.spool.rename(&spooled, &self.folder, self.name()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Its folder was removed by hand since it was prepared.
                 make_folders(documents, key, &mut self.made)?;
-                let path = self.spool.path().join(spooled.name());
+                let path = self.spool.path().join(&spooled);
                 documents.fs().rename(&path, &self.path)
             }
             other => other,
@@ -318,6 +337,22 @@ impl Prepared {
             return Err(self.obstacle(key));
         }
         Ok(())
+    }
+
+    /// Writes the new bytes, or plans to, where that cannot fail for want of room.
+    fn plan(
+        &mut self,
+        documents: &Documents,
+        spool: Option<&Spool>,
+        key: &Key,
+        bytes: Vec<u8>,
+    ) -> Result<()> {
+        let has_room = |spool: &Spool| spool.has_room(self.displaced, bytes.len() as u64);
+        if self.seen.is_some() && spool.is_some_and(has_room) {
+            self.spooled = Some(Spooled::Planned(bytes));
+            return Ok(());
+        }
+        self.write(documents, spool, key, &bytes)
     }
 
     fn write(

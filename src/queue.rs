@@ -3,7 +3,7 @@
 //! Whoever finds nobody leading takes what waits, commits it, and tells each caller. The rest wait for
 //! their results; the first of those who were not in the batch leads the next.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::error::{Error, Result};
@@ -16,9 +16,6 @@ use crate::transaction::Transaction;
 pub const BATCH_TRANSACTIONS: usize = 1024;
 /// No more transactions are taken into a batch once it holds this many bytes of documents.
 pub const BATCH_BYTES: usize = 8 << 20;
-/// With so many transactions a batch ends before one that writes a document once more: a second version takes
-/// a new file, which costs more than its part of a sync.
-const ENOUGH: usize = 8;
 
 /// A commit that was made: durable, in place, and to be delivered.
 #[derive(Clone, Debug)]
@@ -182,11 +179,9 @@ fn lost() -> Error {
 fn take_batch(waiting: &mut VecDeque<(Ticket, Transaction)>) -> Vec<(Ticket, Transaction)> {
     let mut bytes = 0;
     let mut count = 0;
-    let mut keys = HashSet::new();
     for (_, transaction) in waiting.iter().take(BATCH_TRANSACTIONS) {
         bytes += transaction.document_bytes();
-        let is_again = transaction.writes.iter().any(|write| !keys.insert(&write.key));
-        if count > 0 && bytes > BATCH_BYTES || count >= ENOUGH && is_again {
+        if count > 0 && bytes > BATCH_BYTES {
             break;
         }
         count += 1;

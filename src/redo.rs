@@ -50,6 +50,10 @@ impl Unapplied {
 struct Versions {
     /// Revisions that the lines know: these may be replaced without a trace.
     known: HashSet<Revision>,
+    /// Whether it was there before the first line.
+    was_there: bool,
+    /// Whether whoever puts the lines in place displaces a file that was there.
+    displaces: bool,
     /// `None` when the last line deletes it.
     last: Option<Json>,
     /// The commit of the last line.
@@ -81,11 +85,14 @@ impl Redo {
             })?;
             let versions = self.0.entry(key).or_insert_with(|| Versions {
                 known: HashSet::new(),
+                was_there: write.was.is_some(),
+                displaces: false,
                 last: None,
                 seq: 0,
             });
             versions.known.extend(write.was);
             versions.known.extend(write.rev);
+            versions.displaces |= versions.was_there && write.was != write.rev;
             versions.last = write.doc.map(Json::scanned);
             versions.seq = record.seq;
         }
@@ -132,20 +139,21 @@ impl Redo {
 impl Versions {
     fn apply(&self, documents: &Documents, key: &Key, same: Same) -> Result<()> {
         let found = documents.read(key)?;
-        let content = self.last.clone().map(Content::new);
-        let wanted = content.as_ref().map(|content| content.file.as_slice());
-        let is_there = found.as_ref().map(|found| found.bytes.as_slice());
-        if is_there == wanted && (same == Same::Leave || wanted.is_none()) {
-            return if same == Same::Leave { self.keep_displaced(documents, key) } else { Ok(()) };
+        let wanted = self.last.clone().map(|json| Content::new(json).file);
+        let is_there = found.as_ref().map(|found| &found.bytes) == wanted.as_ref();
+        match same {
+            Same::Leave if is_there => return self.keep_displaced(documents, key),
+            Same::Rewrite if !is_there || wanted.is_none() => return Ok(()),
+            _ => {}
         }
-        if is_there != wanted && same == Same::Rewrite {
-            return Ok(());
-        }
-        if let Some(found) = &found
-            && is_there != wanted
-            && !self.known.contains(&found.revision())
-        {
-            self.keep(documents, key, found)?;
+        match &found {
+            _ if is_there => {}
+            Some(found) if !self.known.contains(&found.revision()) => {
+                self.keep(documents, key, found)?;
+                // It may have been edited before and after it changed places.
+                self.keep_displaced(documents, key)?;
+            }
+            _ => self.clear_displaced(documents, key)?,
         }
         let seen = found.as_ref().map(|found| &found.stat);
         let mut prepared = Prepared::new(&mut Folders::new(documents), None, key, wanted, seen)?;
@@ -154,8 +162,21 @@ impl Versions {
         put.map(drop)
     }
 
+    /// Whoever was to put it in place died before that, or while it wrote the file that was to become the document:
+    /// what lies under that name is nothing that it displaced. Who comes next must not take it for that.
+    fn clear_displaced(&self, documents: &Documents, key: &Key) -> Result<()> {
+        if !self.displaces {
+            return Ok(());
+        }
+        let path = documents.names().displaced(key);
+        fs::none_if_missing(documents.fs().remove_file(&path)).context("remove", &path).map(drop)
+    }
+
     /// Whoever put it in place may have died before it looked at what it displaced.
     fn keep_displaced(&self, documents: &Documents, key: &Key) -> Result<()> {
+        if !self.displaces {
+            return Ok(());
+        }
         let path = documents.names().displaced(key);
         let opened = fs::none_if_missing(documents.fs().open(&path, Open::Read));
         let Some(file) = opened.context("open", &path)? else { return Ok(()) };

@@ -30,6 +30,8 @@ pub const SPOOL_FILES: usize = 4096;
 pub const SPOOL_BYTES: u64 = 64 << 20;
 /// The most files that one batch has open.
 const LEASES: usize = 256;
+/// What filesystems give to a file at once.
+const BLOCK: u64 = 4096;
 
 /// How documents are put in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +195,18 @@ impl Spool {
         }
         self.used.files().insert(id);
         Ok(Some(Reused { name, id, file, used: Arc::clone(&self.used) }))
+    }
+
+    /// Whether the file that this document displaced last has room for so many bytes: to write them there
+    /// takes no space, as far as anybody can tell.
+    pub fn has_room(&self, id: Displaced, len: u64) -> bool {
+        self.way() == Some(Way::Exchange)
+            && self.may_use(id)
+            && self
+                .shelf()
+                .files
+                .get(&id)
+                .is_some_and(|file| len <= file.len.next_multiple_of(BLOCK))
     }
 
     /// Whether this process does not use it yet, and not too many.

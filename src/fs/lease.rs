@@ -1,6 +1,6 @@
 //! Leases: the sole use of an open file for a moment (`fcntl(F_SETLEASE)`, Linux).
 //!
-//! The one file with `unsafe`: no library that is kept offers these calls.
+//! `unsafe`, as in `write_back`: no library that is kept offers these calls.
 
 #![expect(clippy::disallowed_types, reason = "the one place that touches std::fs")]
 #![expect(unsafe_code, reason = "two calls of fcntl with whole numbers for arguments")]

@@ -222,6 +222,11 @@ impl File for OsFile {
         self.file.set_len(len)
     }
 
+    #[cfg(target_os = "linux")]
+    fn begin_sync(&self, offset: u64, len: u64) {
+        super::write_back::begin(&self.file, offset, len);
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -94,25 +94,57 @@ impl Writer {
         Ok(place)
     }
 
-    /// Writes a batch at the place that `make_room` found, and syncs it. Once this has returned the
-    /// batch is durable.
+    /// Writes a batch at the place that `make_room` found. It is to be synced next, or taken back; the disk begins to
+    /// take it meanwhile.
     ///
     /// # Errors
     /// What the disk says, and what it may have left of the batch.
-    pub fn append(&mut self, place: Place, batch: &[u8]) -> Result<(), Failed> {
+    pub fn write(&mut self, place: Place, batch: &[u8]) -> Result<(), Failed> {
         let Active { file, path, .. } = self.enter(place).map_err(Failed::Untouched)?;
         let failed = match fs::write_all(&**file, batch, place.offset) {
-            Ok(()) => file.sync_data().context("sync", path).map_err(Failed::Unknown),
+            Ok(()) => {
+                file.begin_sync(place.offset, batch.len() as u64);
+                return Ok(());
+            }
             // A filesystem that never overwrites in place (btrfs) needs room even for what is filled.
             Err(error) if is_about_room(&error) && is_fill(&**file, place.offset, batch.len()) => {
                 Err(error).context("write", path).map_err(Failed::Untouched)
             }
             Err(error) => Err(error).context("write", path).map_err(Failed::Unknown),
         };
-        if failed.is_err() {
+        self.active = None;
+        failed
+    }
+
+    /// Syncs the batch that was written. Once this has returned it is durable.
+    ///
+    /// # Errors
+    /// What the disk says; what it has of the batch is not known.
+    pub fn sync(&mut self, place: Place) -> Result<(), Failed> {
+        let Active { file, path, .. } = self.enter(place).map_err(Failed::Unknown)?;
+        let synced = file.sync_data().context("sync", path).map_err(Failed::Unknown);
+        if synced.is_err() {
             self.active = None;
         }
-        failed
+        synced
+    }
+
+    /// Takes the batch back that was written and not synced, since `error` came between: newlines over it. Why it
+    /// failed, and what the disk may have of it.
+    pub fn take_back(&mut self, place: Place, len: usize, error: Error) -> Failed {
+        let end = place.offset + len as u64;
+        let cleared = self.enter(place).and_then(|Active { file, path, .. }| {
+            let cleared = write_newlines(&**file, place.offset, end);
+            cleared.and_then(|()| file.sync_data()).context("clear", path)
+        });
+        match cleared {
+            Ok(()) => Failed::Untouched(error),
+            Err(second) => {
+                tracing::warn!(%second, "what was written of a batch cannot be taken back");
+                self.active = None;
+                Failed::Unknown(error)
+            }
+        }
     }
 
     /// Makes a batch whose write or sync failed void, by a new segment that is named by its first

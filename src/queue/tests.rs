@@ -119,18 +119,6 @@ fn a_batch_holds_so_many_transactions_and_no_more() {
 }
 
 #[test]
-fn a_batch_that_has_enough_ends_before_a_document_is_written_again() {
-    alone(|| {
-        let office = Office::default();
-        let again = |number: usize| of(0, number % (ENOUGH + 1));
-        assert_eq!(office.call((0..20).map(again).collect()).len(), 20);
-        let led = office.led.lock().unwrap();
-        let sizes = (1..=3).map(|batch| led.iter().filter(|(_, number)| *number == batch).count());
-        assert_eq!(sizes.collect::<Vec<_>>(), [ENOUGH + 1, ENOUGH + 1, 2]);
-    });
-}
-
-#[test]
 fn a_batch_holds_so_many_bytes_and_no_more() {
     let text = format!("\"{}\"", "x".repeat(BATCH_BYTES / 3));
     let large = |n: usize| Transaction::new().put_json(format!("c{n}/0"), &text).unwrap();

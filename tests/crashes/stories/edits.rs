@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use docbox::fs::{Fs, Kind, Open};
-use docbox::{Error, Store};
+use docbox::{Error, Store, Transaction};
 
 use super::puts_in_place;
 use super::spool::{displaced, twice};
 use crate::history::History;
 use crate::oracle::{check, disk, open};
-use crate::support::sim::{Answer, Call, Disk, Op};
+use crate::support::sim::{Answer, Call, Disk, Op, crash_at};
 
 const DOCUMENT: &str = "/s/agents/a.json";
 const SPOOL: &str = "/s/.docbox/spool";
@@ -300,4 +300,57 @@ fn what_is_removed_by_hand_in_mid_commit_is_put_in_place_all_the_same() {
         drop(store);
         check(&disk.fork(), &history);
     }
+}
+
+/// Whoever commits the last is killed at each call, and whoever rolls that forward at each call: nothing was edited,
+/// so nothing is kept.
+fn kill_twice(what: &str, texts: &[Option<&str>]) {
+    let (last, before) = texts.split_last().expect("a commit");
+    let commit = |store: &Store, text: Option<&str>| {
+        let transaction = Transaction::new();
+        store.commit(match text {
+            Some(text) => transaction.put("agents/a", text).expect("a document"),
+            None => transaction.remove("agents/a").expect("a document"),
+        })
+    };
+    let (mut first, mut states) = (0, 0);
+    loop {
+        let disk = disk();
+        let store = open(&disk.process()).expect("opens");
+        for text in before {
+            commit(&store, *text).expect("a commit");
+        }
+        disk.hook(crash_at(disk.calls() + first));
+        let is_whole = commit(&store, *last).is_ok();
+        disk.unhook();
+        drop(store);
+        let mut second = 0;
+        loop {
+            let disk = disk.fork();
+            disk.hook(crash_at(disk.calls() + second));
+            let is_open = open(&disk.process()).is_ok();
+            disk.unhook();
+            drop(open(&disk.process()).expect("opens"));
+            assert_eq!(recovered(&disk), [b""; 0], "{what}: killed at calls {first} and {second}");
+            states += 1;
+            second += 1;
+            if is_open {
+                break;
+            }
+        }
+        if is_whole {
+            break;
+        }
+        first += 1;
+    }
+    assert!(states > 100, "{what}: {states} states");
+}
+
+#[test]
+fn nothing_but_edits_is_kept_aside_however_often_somebody_is_killed() {
+    kill_twice("a new version", &[Some("one"), Some("two"), Some("three")]);
+    kill_twice("the same version", &[Some("one"), Some("two"), Some("two")]);
+    kill_twice("made anew", &[Some("one"), Some("two"), None, Some("three")]);
+    kill_twice("deleted again", &[Some("one"), Some("two"), None, None]);
+    kill_twice("deleted", &[Some("one"), Some("two"), None]);
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use docbox::fs::{Fs, Kind, Open};
-use docbox::{Limits, Store};
+use docbox::{Error, Limits, Store, Transaction};
 
 use super::syncs_journal;
 use crate::history::History;
@@ -319,4 +319,69 @@ fn without_exchange_and_leases_all_is_as_before() {
     check(&disk.fork(), &history);
     disk.power_cut_with(Survival::NOTHING);
     check(&disk, &history);
+}
+
+#[test]
+fn a_document_that_cannot_be_written_takes_its_line_back_for_good() {
+    for fails_twice in [false, true] {
+        let (disk, history, store) = twice();
+        let is_document =
+            |call: &Call| call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/spool");
+        let (appended, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        disk.hook(move |_, call| {
+            let was_appended = appended.load(Ordering::SeqCst);
+            appended.fetch_or(super::appends(call), Ordering::SeqCst);
+            // The line is there, and then it cannot be cleared either.
+            let is_next = failed.load(Ordering::SeqCst) && fails_twice && super::appends(call);
+            if is_next || is_document(call) && was_appended {
+                failed.store(true, Ordering::SeqCst);
+                return Answer::FailOs(28);
+            }
+            Answer::Go
+        });
+        let error = history.commit(&store, &[("agents/a", Some("three"))]).expect_err("no room");
+        disk.unhook();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+        history.commit(&store, &[("agents/a", Some("four"))]).expect("the store goes on");
+        for seed in 0..200 {
+            let disk = disk.fork();
+            disk.power_cut(seed);
+            let history = history.fork();
+            history.note_power_cut();
+            check(&disk, &history);
+        }
+        drop(store);
+    }
+}
+
+#[test]
+fn a_refused_line_that_was_taken_back_is_gone_before_anybody_hears_of_it() {
+    let (disk, history, store) = twice();
+    let is_document =
+        |call: &Call| call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/spool");
+    disk.hook(move |_, call| if is_document(call) { Answer::FailOs(28) } else { Answer::Go });
+    history.commit(&store, &[("agents/a", Some("three"))]).expect_err("no room");
+    disk.unhook();
+    for seed in 0..500 {
+        let disk = disk.fork();
+        disk.power_cut(seed);
+        let history = history.fork();
+        history.note_power_cut();
+        check(&disk, &history);
+    }
+    drop(store);
+}
+
+#[test]
+fn of_a_document_that_a_batch_writes_often_the_last_version_alone_is_written() {
+    let (disk, _, store) = twice();
+    disk.take_trace();
+    let put = |n: u32| Transaction::new().put("agents/a", &n).expect("a document");
+    let done = store.commit_all((0..20).map(put).collect());
+    assert!(done.iter().all(Result::is_ok));
+    let trace = disk.take_trace();
+    let spooled = trace.iter().filter(|call| call.path.starts_with("/s/.docbox/spool"));
+    let written = spooled.filter(|call| matches!(call.op, Op::WriteAt | Op::CreateTemp));
+    assert_eq!(written.count(), 1);
+    assert_eq!(disk.read("/s/agents/a.json").expect("a document"), b"19\n");
 }
