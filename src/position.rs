@@ -29,8 +29,9 @@ pub struct Position {
 }
 
 impl Position {
-    /// The index of the last event that a commit can have (it has at most 65,536).
-    pub const LAST_IDX: u32 = 65_535;
+    /// The index of the end of a commit, which no event has: those of its events come first, then those of its
+    /// writes, at most 99,999 of both. Five digits, so that a padded position sorts as text.
+    pub const LAST_IDX: u32 = 99_999;
     /// Before everything.
     pub const BEGINNING: Self = Self::end_of(0);
 
@@ -64,6 +65,17 @@ impl Position {
             (seq, 0) => Self::end_of(seq - 1),
             (seq, idx) => Self { seq, idx: idx - 1 },
         }
+    }
+
+    /// Whether all events and writes of a commit have a position in it; what is wrong otherwise, in words.
+    pub(crate) fn check_room(events: usize, writes: usize) -> Result<(), String> {
+        if events.saturating_add(writes) <= Self::LAST_IDX as usize {
+            return Ok(());
+        }
+        let most = Self::LAST_IDX;
+        Err(format!(
+            "{events} events and {writes} writes; the limit is {most} of both together in one commit"
+        ))
     }
 
     /// As in file names and in the `CloudEvents` attribute `sequence`: sorts as text.
@@ -130,7 +142,7 @@ mod tests {
 
     #[test]
     fn reads_back_what_it_shows() {
-        for text in ["0", "1-0", "42", "42-65534", "18446744073709551614-3"] {
+        for text in ["0", "1-0", "42", "42-65535", "42-99998", "18446744073709551614-3"] {
             assert_eq!(text.parse::<Position>().unwrap().to_string(), text);
         }
     }
@@ -138,7 +150,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_position() {
         for text in
-            ["", "-", "1-", "-1", "a", "+1", "1-65536", "1-0-0", "18446744073709551615", " 1"]
+            ["", "-", "1-", "-1", "a", "+1", "1-100000", "1-0-0", "18446744073709551615", " 1"]
         {
             assert!(text.parse::<Position>().is_err(), "{text:?}");
         }
@@ -146,9 +158,18 @@ mod tests {
 
     #[test]
     fn next_and_before_are_inverse() {
-        for position in [Position::new(3, 0), Position::new(3, 7), Position::end_of(3)] {
+        let last = Position::new(3, Position::LAST_IDX - 1);
+        for position in [Position::new(3, 0), Position::new(3, 7), last, Position::end_of(3)] {
             assert_eq!(position.next().before(), position);
         }
+        assert_eq!(last.next(), Position::end_of(3), "no event is the end of its commit");
         assert_eq!(Position::BEGINNING.next(), Position::new(1, 0));
+    }
+
+    #[test]
+    fn padded_positions_sort_as_text() {
+        let ends = [Position::new(9, 65_536), Position::end_of(9), Position::new(10, 0)];
+        let padded = ends.map(Position::padded);
+        assert!(padded.is_sorted() && padded.iter().all(|it| it.len() == padded[0].len()));
     }
 }

@@ -149,6 +149,8 @@ pub fn decode(line: &[u8]) -> Result<Record<'_>, String> {
             "a write has a revision without a document, or a document without a revision".into()
         );
     }
+    Position::check_room(record.events.len(), record.writes.len())
+        .map_err(|what| format!("the line has {what}"))?;
     Ok(record)
 }
 

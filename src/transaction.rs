@@ -280,6 +280,9 @@ impl Transaction {
                 ));
             }
         }
+        let (events, writes) = (self.events.len() + self.own_events.len(), self.writes.len());
+        Position::check_room(events, writes)
+            .map_err(|what| Error::Invalid(format!("the transaction has {what}: split it")))?;
         let mut keys = HashSet::new();
         if let Some(twice) = self.writes.iter().find(|write| !keys.insert(&write.key)) {
             return refuse(format!(

@@ -156,6 +156,7 @@ impl<'a> Text<'a> {
         }
         // Whatever follows them is nobody's events.
         self.literal(b",\"writes\":[")?;
+        Position::check_room(events.len(), 0).ok()?;
         Some(EventLine { crc, prev, seq, batch, time, events, meta })
     }
 

@@ -138,6 +138,30 @@ fn a_commit_that_could_have_no_next_is_refused() {
 }
 
 #[test]
+fn a_line_with_more_events_and_writes_than_there_are_positions_is_refused() {
+    let full = |events: usize, writes: usize| {
+        let (event, write) = (r#"{"type":"E"},"#, r#"{"key":"k","was":null,"rev":null},"#);
+        let list = |one: &str, count: usize| one.repeat(count).trim_end_matches(',').to_owned();
+        let mut none = record();
+        (none.events, none.writes) = (Vec::new(), Vec::new());
+        let (events, writes) = (list(event, events), list(write, writes));
+        let with_events =
+            rewritten(&line(&none), "\"events\":[]", &format!("\"events\":[{events}]"));
+        rewritten(&with_events, "\"writes\":[]", &format!("\"writes\":[{writes}]"))
+    };
+    for (events, writes) in [(99_999, 0), (0, 99_999), (65_536, 34_463)] {
+        let line = full(events, writes);
+        assert!(decode(&line).is_ok() && decode_events(&line).is_ok(), "{events} {writes}");
+    }
+    for (events, writes) in [(100_000, 0), (0, 100_000), (65_536, 34_464)] {
+        let what = decode(&full(events, writes)).unwrap_err();
+        assert!(what.contains(&format!("{events} events and {writes} writes")), "{what}");
+    }
+    // Who reads the events alone cannot count the writes.
+    assert!(decode_events(&full(100_000, 0)).is_err());
+}
+
+#[test]
 fn fill_is_nothing() {
     assert_eq!(decode(b"").unwrap_err(), "nothing stands there");
     assert_eq!(decode(b"\0\0").unwrap_err(), "nothing stands there");

@@ -50,12 +50,31 @@ fn a_commit_has_at_most_65536_events_and_as_many_writes() {
     assert!(matches!(&error, Error::Invalid(what) if what.contains("65537 events")), "{error}");
     assert_eq!(store.commit(events(65_536)).unwrap().seq(), 1);
     let last = store.events(Start::Beginning).unwrap().last().unwrap().unwrap();
-    assert_eq!(last.position(), Position::end_of(1));
+    assert_eq!(last.position(), Position::new(1, 65_535));
     let removes = (0..65_537).map(|n| format!("k{n}"));
     let writes = removes.fold(Transaction::new(), |all, key| all.remove(key).unwrap());
     let error = store.commit(writes).unwrap_err();
     assert!(matches!(&error, Error::Invalid(what) if what.contains("65537 writes")), "{error}");
     assert_eq!(home.lines().len(), 1);
+}
+
+#[test]
+fn a_commit_has_at_most_99999_events_and_writes_together() {
+    let home = Home::new();
+    let store = home.still();
+    let full = |writes| {
+        let removes = (0..writes).map(|n| format!("k{n}"));
+        let all = removes.fold(Transaction::new(), |all, key| all.remove(key).unwrap());
+        (0..65_536).fold(all, |all, _| all.emit(Event::bare("E")))
+    };
+    let error = store.commit(full(34_464)).unwrap_err();
+    let says =
+        |what: &str| what.contains("65536 events and 34464 writes") && what.contains("99999");
+    assert!(matches!(&error, Error::Invalid(what) if says(what)), "{error}");
+    assert_eq!(store.commit(full(34_463)).unwrap().seq(), 1);
+    drop(store);
+    home.lose_page_cache();
+    assert_eq!(home.still().status().unwrap().head, 1, "and recovery reads it");
 }
 
 #[test]
