@@ -13,7 +13,7 @@ use crate::core::Core;
 use crate::dead_letter::DeadLetter;
 use crate::delivery::Delivery;
 use crate::error::{Context, Error, Result};
-use crate::event::{Event, OWN_TYPES, RecordedEvent};
+use crate::event::{Event, OWN_TYPES, PUT, REMOVE, RecordedEvent};
 use crate::filter::{Filter, Globs};
 use crate::fs;
 use crate::key::Key;
@@ -126,7 +126,9 @@ impl Delivery {
         tracing::warn!(subscription = name, event = event.id(), attempts = count, "a dead letter");
         let transaction =
             Transaction::new().letter(name, event.position, letter.to_json(&core.identity.store)?);
-        if event.kind().starts_with(OWN_TYPES) {
+        // Changes of documents are not what the store says of itself.
+        let is_own = event.kind().starts_with(OWN_TYPES) && ![PUT, REMOVE].contains(&event.kind());
+        if is_own {
             return Ok(transaction);
         }
         let error = last.as_ref().map_or("", |last| last.error.as_str());
@@ -273,8 +275,7 @@ pub fn redrive(
 ) -> Result<Vec<Position>> {
     names::check_subscription(name)?;
     check_known(core, name)?;
-    let filter =
-        Filter::new(&Globs { types: which.types.clone(), subjects: Vec::new() })?.with_own();
+    let filter = Filter::new(&Globs { types: which.types.clone(), ..Globs::default() })?.with_own();
     let now = Timestamp::now();
     let mut marked = Vec::new();
     for position in positions(core, name)?.into_iter().filter(|position| which.have(*position)) {

@@ -16,6 +16,10 @@ pub const MAX_TYPE_BYTES: usize = 255;
 pub const MAX_SUBJECT_BYTES: usize = 1024;
 /// Types that begin with this are the store's own.
 pub const OWN_TYPES: &str = "docbox.";
+/// The type of the event that tells of a document that was written.
+pub const PUT: &str = "docbox.put";
+/// The type of the event that tells of a document that was deleted.
+pub const REMOVE: &str = "docbox.remove";
 
 /// An event: a type, and if wanted a subject (most often the key of the document that it is about) and
 /// data (any JSON value).

@@ -39,8 +39,16 @@ impl Events {
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a glob.
     pub fn matching(mut self, types: Vec<String>, subjects: Vec<String>) -> Result<Self> {
-        self.filter = Filter::new(&Globs { types, subjects })?.with_own();
+        let changes = self.filter.wants_changes();
+        self.filter = Filter::new(&Globs { types, subjects, changes })?.with_own();
         Ok(self)
+    }
+
+    /// Changes of documents too, as [`SubscriptionBuilder::changes`](crate::SubscriptionBuilder::changes) has it.
+    #[must_use]
+    pub fn changes(mut self, wanted: bool) -> Self {
+        self.filter = self.filter.with_changes(wanted);
+        self
     }
 
     /// Waits until there may be more, at most this long.
@@ -64,8 +72,9 @@ impl Events {
         }
         while self.ready.is_empty() {
             let (filter, from, epoch) = (&self.filter, self.from, core.identity.epoch);
+            let (head, up_to) = (&self.head, filter.up_to());
             let wanted =
-                self.reader.read_events(&self.head, |line| filter.wanted(line, from, epoch))?;
+                self.reader.read_up_to(head, up_to, |line| filter.wanted(line, from, epoch))?;
             let Some(wanted) = wanted else { return Ok(false) };
             self.from = 0;
             self.ready = wanted;

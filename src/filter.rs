@@ -4,20 +4,23 @@ use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
 use crate::error::{Error, Result};
-use crate::event::{OWN_TYPES, RecordedEvent};
+use crate::event::{OWN_TYPES, PUT, REMOVE, RecordedEvent};
 use crate::position::Position;
-use crate::record::events::EventLine;
+use crate::record::events::{EventLine, UpTo};
 
 /// The longest glob, in bytes.
 pub const MAX_GLOB_BYTES: usize = 1024;
 
-/// Globs of types and of subjects, as text.
+/// What is wanted: globs of types and of subjects, as text, and whether changes of documents are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Globs {
     /// Or-ed; none for all types.
     pub types: Vec<String>,
     /// Or-ed; none for all events, with or without a subject.
     pub subjects: Vec<String>,
+    /// Changes of documents too, as far as globs let them through.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes: bool,
 }
 
 /// Type globs and subject globs, and-ed. In a glob `*` is any run of characters, `.` and `/` too, and
@@ -28,6 +31,28 @@ pub struct Filter {
     subjects: Vec<WildMatch>,
     /// The store's own events are for those who ask for them by name.
     wants_own: bool,
+    changes: Changes,
+}
+
+/// Which changes of documents are wanted.
+#[derive(Clone, Copy, Debug)]
+struct Changes {
+    asked: bool,
+    /// If asked for: these.
+    puts: bool,
+    removes: bool,
+}
+
+impl Changes {
+    /// Globs of types that name a change leave only what they name; where none does, all of them are wanted.
+    fn new(asked: bool, types: &[String]) -> Self {
+        let own = types.iter().filter(|glob| glob.starts_with(OWN_TYPES));
+        let own: Vec<WildMatch> = own.map(|glob| WildMatch::new(glob)).collect();
+        let named = |kind: &str| own.iter().any(|glob| glob.matches(kind));
+        let (puts, removes) = (named(PUT), named(REMOVE));
+        let is_any_named = puts || removes;
+        Self { asked, puts: puts || !is_any_named, removes: removes || !is_any_named }
+    }
 }
 
 impl Filter {
@@ -37,13 +62,34 @@ impl Filter {
     /// [`Error::Invalid`] for a glob that is empty or too long.
     pub fn new(globs: &Globs) -> Result<Self> {
         let wants_own = globs.types.iter().any(|glob| glob.starts_with(OWN_TYPES));
-        Ok(Self { types: compile(&globs.types)?, subjects: compile(&globs.subjects)?, wants_own })
+        let (types, subjects) = (compile(&globs.types)?, compile(&globs.subjects)?);
+        let changes = Changes::new(globs.changes, &globs.types);
+        Ok(Self { types, subjects, wants_own, changes })
     }
 
     /// The same, with the store's own events too: for a look at the journal.
     #[must_use]
     pub fn with_own(self) -> Self {
         Self { wants_own: true, ..self }
+    }
+
+    /// The same, with changes of documents or without.
+    #[must_use]
+    pub fn with_changes(mut self, asked: bool) -> Self {
+        self.changes.asked = asked;
+        self
+    }
+
+    /// Whether changes of documents are asked for.
+    #[must_use]
+    pub fn wants_changes(&self) -> bool {
+        self.changes.asked
+    }
+
+    /// How far a line must be read to see what is wanted of it.
+    #[must_use]
+    pub fn up_to(&self) -> UpTo {
+        if self.changes.asked { UpTo::Writes } else { UpTo::Events }
     }
 
     /// Whether an event is wanted.
@@ -53,13 +99,22 @@ impl Filter {
             return false;
         }
         let kind = self.types.is_empty() || self.types.iter().any(|glob| glob.matches(kind));
-        let subject = self.subjects.is_empty()
-            || subject
-                .is_some_and(|subject| self.subjects.iter().any(|glob| glob.matches(subject)));
-        kind && subject
+        kind && self.matches_subject(subject)
     }
 
-    /// The events of a commit that are wanted, from an index on.
+    fn matches_subject(&self, subject: Option<&str>) -> bool {
+        self.subjects.is_empty()
+            || subject.is_some_and(|subject| self.subjects.iter().any(|glob| glob.matches(subject)))
+    }
+
+    /// Whether the change of a document is wanted, by the type of the event that tells of it.
+    fn matches_change(&self, kind: &str, key: &str) -> bool {
+        let Changes { asked, puts, removes } = self.changes;
+        let is_kind_wanted = if kind == PUT { puts } else { removes };
+        asked && is_kind_wanted && self.matches_subject(Some(key))
+    }
+
+    /// The events and changes of a commit that are wanted, from an index on.
     ///
     /// # Errors
     /// What is wrong with one of them, in words.
@@ -69,21 +124,37 @@ impl Filter {
         from: usize,
         epoch: u32,
     ) -> Result<C, String> {
-        let events = line.events.iter().enumerate().skip(from);
-        events
-            .filter(|(_, event)| self.matches(&event.kind, event.subject.as_deref()))
-            .filter_map(|(idx, _)| line.event(idx, epoch).transpose())
-            .collect()
+        let event = |idx| line.event(idx, epoch).transpose();
+        let events = self.events(line, from);
+        // Most do not ask for changes, and nothing is to become dearer for them.
+        if line.writes.is_empty() {
+            return events.filter_map(event).collect();
+        }
+        events.chain(self.changes(line, from)).filter_map(event).collect()
     }
 
-    /// The place of the first event of a commit that is wanted, from an index on.
-    #[must_use]
-    pub fn first(&self, line: &EventLine<'_>, from: usize) -> Option<Position> {
+    /// The places of what is wanted of a commit, in order, from an index on.
+    pub fn places(&self, line: &EventLine<'_>, from: usize) -> impl Iterator<Item = Position> {
+        let wanted = self.events(line, from).chain(self.changes(line, from));
+        wanted.filter_map(|idx| Some(Position::new(line.seq, u32::try_from(idx).ok()?)))
+    }
+
+    /// The indexes of the events that are wanted.
+    fn events(&self, line: &EventLine<'_>, from: usize) -> impl Iterator<Item = usize> {
         let events = line.events.iter().enumerate().skip(from);
-        let mut wanted =
+        let wanted =
             events.filter(|(_, event)| self.matches(&event.kind, event.subject.as_deref()));
-        let (idx, _) = wanted.next()?;
-        Some(Position::new(line.seq, u32::try_from(idx).ok()?))
+        wanted.map(|(idx, _)| idx)
+    }
+
+    /// Those of the changes, which stand behind all events, wanted or not: so each has the same place for everybody.
+    fn changes(&self, line: &EventLine<'_>, from: usize) -> impl Iterator<Item = usize> {
+        let count = line.events.len();
+        let writes = line.writes.iter().enumerate().skip(from.saturating_sub(count));
+        let writes = writes.filter(|(_, write)| {
+            write.kind().is_some_and(|kind| self.matches_change(kind, &write.key))
+        });
+        writes.map(move |(write, _)| count + write)
     }
 }
 
@@ -107,7 +178,7 @@ mod tests {
 
     fn filter(types: &[&str], subjects: &[&str]) -> Filter {
         let own = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect();
-        Filter::new(&Globs { types: own(types), subjects: own(subjects) }).unwrap()
+        Filter::new(&Globs { types: own(types), subjects: own(subjects), changes: false }).unwrap()
     }
 
     #[test]
@@ -148,6 +219,6 @@ mod tests {
 
     #[test]
     fn refuses_an_empty_glob() {
-        assert!(Filter::new(&Globs { types: vec![String::new()], subjects: vec![] }).is_err());
+        assert!(Filter::new(&Globs { types: vec![String::new()], ..Globs::default() }).is_err());
     }
 }

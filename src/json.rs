@@ -58,6 +58,11 @@ impl Json {
         typed(&layout::compact(text)?)
     }
 
+    /// Takes a text that was put together of what was scanned before, as a whole.
+    pub(crate) fn written(text: String) -> serde_json::Result<Self> {
+        RawValue::from_string(text).map(Self)
+    }
+
     pub(crate) fn raw(&self) -> &RawValue {
         &self.0
     }

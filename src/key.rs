@@ -76,8 +76,9 @@ impl Key {
     }
 }
 
-/// Own keys stand in file names as they are, so nothing that would need encoding may pass here.
-fn is_own(text: &str) -> bool {
+/// Whether a key in the journal is the store's own. Such keys stand in file names as they are, so nothing that
+/// would need encoding may pass here.
+pub(crate) fn is_own(text: &str) -> bool {
     let mut segments = text.split('/');
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     segments.next() == Some(names::HOME)

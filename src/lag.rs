@@ -37,18 +37,10 @@ pub fn wanted(
     let mut reader = core.reader(from.seq);
     let mut wanted = Wanted::default();
     while Position::new(reader.next(), 0) < end {
-        let counted = reader.read_events(head, |line| {
-            let is_within = |idx: usize| {
-                u32::try_from(idx).is_ok_and(|idx| {
-                    let position = Position::new(line.seq, idx);
-                    position >= from && position < end
-                })
-            };
-            let events = line.events.iter().enumerate();
-            let matching = events.filter(|(idx, event)| {
-                is_within(*idx) && filter.matches(&event.kind, event.subject.as_deref())
-            });
-            Ok((matching.count() as u64, line.time))
+        let counted = reader.read_up_to(head, filter.up_to(), |line| {
+            let places = filter.places(line, 0);
+            let within = places.filter(|place| (from..end).contains(place));
+            Ok((within.count() as u64, line.time))
         })?;
         let Some((count, time)) = counted else { break };
         wanted.events += count;
@@ -142,8 +134,7 @@ fn measure(
     if to < from || elapsed.is_zero() {
         return Ok(());
     }
-    let globs = Globs { types: one.types.clone(), subjects: one.subjects.clone() };
-    let settled = match wanted(core, &globs, from.next(), to.next(), &core.head()?) {
+    let settled = match wanted(core, &one.globs(), from.next(), to.next(), &core.head()?) {
         // What it has settled may be gone by now.
         Err(Error::Compacted { .. }) => return Ok(()),
         settled => settled?.events,

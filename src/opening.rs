@@ -74,6 +74,41 @@ impl SubscriptionBuilder {
         self
     }
 
+    /// Whether it wants changes of documents: an event for each document that a commit wrote, `docbox.put` or
+    /// `docbox.remove`, without anybody having emitted it. Its subject is the key, its data the revision, the
+    /// revision before and the document. They come after the events of their commit.
+    ///
+    /// Globs of subjects hold for them. Globs of types that begin with `docbox.` and name one of the two leave
+    /// only those that they name; where none does, all of them come. Other globs of types are for other events.
+    ///
+    /// ```
+    /// use docbox::{Revision, Start, Store, Transaction};
+    /// #[derive(serde::Deserialize)]
+    /// struct Put {
+    ///     revision: Revision,
+    ///     was: Option<Revision>,
+    ///     document: serde_json::Value,
+    /// }
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// let store = Store::open(folder.path())?;
+    /// store.commit(Transaction::new().put("agents/jake", &"working")?)?;
+    /// let mirror = store.subscribe("mirror").from(Start::Beginning);
+    /// let mut mirror = mirror.changes(true).types(["docbox.put"]).open()?;
+    /// for delivery in mirror.catch_up() {
+    ///     let delivery = delivery?;
+    ///     let put: Put = delivery.event().data()?;
+    ///     assert_eq!(delivery.event().about(), Some("agents/jake"));
+    ///     assert_eq!((put.was, put.document), (None, "working".into()));
+    ///     delivery.ack()?;
+    /// }
+    /// # store.close()?;
+    /// # Ok::<(), docbox::Error>(())
+    /// ```
+    pub fn changes(mut self, wanted: bool) -> Self {
+        self.globs.changes = wanted;
+        self
+    }
+
     /// What may be in hand at once: one event, or one of each subject. Each opening states it.
     pub fn order(mut self, order: Order) -> Self {
         self.order = order;

@@ -24,7 +24,8 @@ use crate::error::Error;
 pub struct Position {
     /// The commit.
     pub seq: u64,
-    /// The event in it, from 0; [`Position::LAST_IDX`] for the end of the commit.
+    /// The event in it, from 0, or behind its events the change of a document; [`Position::LAST_IDX`] for the end
+    /// of the commit.
     pub idx: u32,
 }
 

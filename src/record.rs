@@ -2,6 +2,7 @@
 //!
 //! The fields and their order are in docs/format.md. Nothing here does I/O.
 
+pub mod changes;
 pub mod events;
 pub mod microseconds;
 

@@ -12,7 +12,7 @@ use crate::dead;
 use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Context, Error, Result};
-use crate::filter::Globs;
+use crate::filter::{Filter, Globs};
 use crate::fs;
 use crate::head::Head;
 use crate::journal::Segments;
@@ -97,6 +97,8 @@ pub struct SubscriptionStatus {
     pub types: Vec<String>,
     /// Which subjects it wants.
     pub subjects: Vec<String>,
+    /// Whether it wants changes of documents.
+    pub changes: bool,
     /// What is wrong with it, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -205,7 +207,7 @@ impl SubscriptionStatus {
         let now = Timestamp::now();
         let paused = definition.as_ref().and_then(|definition| definition.paused.clone());
         let paused = paused.filter(|pause| pause.holds_at(now));
-        let Globs { types, subjects } =
+        let Globs { types, subjects, changes } =
             definition.map(|definition| definition.filter).unwrap_or_default();
         let value = cursor::peek(&*core.fs, &core.names, &name)?;
         let head = core.head()?;
@@ -225,6 +227,7 @@ impl SubscriptionStatus {
             paused,
             types,
             subjects,
+            changes,
             error,
             name,
         };
@@ -245,7 +248,7 @@ impl SubscriptionStatus {
     }
 
     fn measure_lag(&mut self, core: &Core, value: &CursorValue, head: &Head) -> Result<()> {
-        let globs = Globs { types: self.types.clone(), subjects: self.subjects.clone() };
+        let globs = self.globs();
         let end = Position::end_of(head.seq).next();
         let lag = lag::wanted(core, &globs, value.next, end, head)?;
         let mut settled = 0;
@@ -254,21 +257,26 @@ impl SubscriptionStatus {
         }
         self.lag_events = lag.events.saturating_sub(settled);
         self.lag_age_s = lag.oldest.filter(|_| self.lag_events > 0).map(lag::age_s);
-        self.name_blocked(core, head)
+        self.name_blocked(core, &Filter::new(&globs)?, head)
+    }
+
+    /// What it wants.
+    pub(crate) fn globs(&self) -> Globs {
+        let (types, subjects) = (self.types.clone(), self.subjects.clone());
+        Globs { types, subjects, changes: self.changes }
     }
 
     /// What that is about which is blocked.
-    fn name_blocked(&mut self, core: &Core, head: &Head) -> Result<()> {
+    fn name_blocked(&mut self, core: &Core, filter: &Filter, head: &Head) -> Result<()> {
         let (Some(first), Some(last)) = (self.blocked.first(), self.blocked.last()) else {
             return Ok(());
         };
         let (mut reader, last) = (core.reader(first.position.seq), last.position.seq);
         while reader.next() <= last {
             let blocked = &mut self.blocked;
-            let read = reader.read_events(head, |line| {
+            let read = reader.read_up_to(head, filter.up_to(), |line| {
                 for one in blocked.iter_mut().filter(|one| one.position.seq == line.seq) {
-                    let event = line.events.get(one.position.idx as usize);
-                    one.subject = event.and_then(|it| it.subject.as_deref()).map(str::to_owned);
+                    one.subject = line.subject(one.position.idx as usize).map(str::to_owned);
                 }
                 Ok(())
             })?;

@@ -364,7 +364,8 @@ impl Subscription {
             let (filter, seq, read_to) = (&self.filter, self.reader.next(), window.read_to());
             let from = if seq == read_to.seq { read_to.idx as usize } else { 0 };
             let wanted: Option<Vec<RecordedEvent>> =
-                self.reader.read_events(head, |line| filter.wanted(line, from, epoch))?;
+                self.reader
+                    .read_up_to(head, filter.up_to(), |line| filter.wanted(line, from, epoch))?;
             let Some(wanted) = wanted else { break };
             count += wanted.len();
             skipped += u64::from(wanted.is_empty());

@@ -312,6 +312,10 @@ pub struct Globs {
     /// Only events about this subject; globs as for --type; may be repeated.
     #[arg(long = "subject", value_name = "GLOB")]
     pub subjects: Vec<String>,
+    /// Changes of documents too: docbox.put and docbox.remove, about the document, as far as --type names one of
+    /// them, and both where it names neither.
+    #[arg(long)]
+    pub changes: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -16,14 +16,14 @@ use super::stop;
 const LOOK: Duration = Duration::from_millis(250);
 
 pub fn run(store: &Store, args: args::Events, out: &mut Output) -> Result<ExitCode> {
-    let args::Events { after, globs: Globs { types, subjects }, follow } = args;
+    let args::Events { after, globs: Globs { types, subjects, changes }, follow } = args;
     let start = match after {
         Some(position) => Start::After(position.parse()?),
         None => Start::Beginning,
     };
     let stop = if follow { Some(stop::flag()?) } else { None };
     let has_to_stop = || stop.as_ref().is_none_or(|stop| stop.load(Ordering::Acquire));
-    let mut events = store.events(start)?.matching(types, subjects)?;
+    let mut events = store.events(start)?.matching(types, subjects)?.changes(changes);
     loop {
         for event in &mut events {
             print(store, out, &event?, None)?;

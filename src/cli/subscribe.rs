@@ -17,14 +17,15 @@ use super::subscriptions::paused;
 
 pub fn run(store: &Store, args: Subscribe, out: &mut Output) -> Result<ExitCode> {
     let retry = retry(&args);
-    let Subscribe { name, from, globs: Globs { types, subjects }, exec, follow, max, wait, .. } =
-        args;
+    let Subscribe { name, from, globs, exec, follow, max, wait, .. } = args;
+    let Globs { types, subjects, changes } = globs;
     let stop = stop::flag()?;
     let order = args.per_subject.map_or(Order::Total, |parallel| Order::PerSubject { parallel });
     let mut builder = store
         .subscribe(name)
         .types(types)
         .subjects(subjects)
+        .changes(changes)
         .retry(retry)
         .order(order)
         .wait(wait)

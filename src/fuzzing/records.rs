@@ -7,7 +7,7 @@ use crate::event::RecordedEvent;
 use crate::filter::{Filter, Globs};
 use crate::json::Json;
 use crate::key::Key;
-use crate::record::events::decode_events;
+use crate::record::events::{EventLine, UpTo, decode_events};
 use crate::record::{Record, decode};
 
 /// The bytes as a line, and as the members of a line with the right checksum.
@@ -40,14 +40,16 @@ fn line(text: &[u8]) {
     // Unknown members, and what serde_json lets stand between the tokens, may be gone.
     assert!(once.len() <= text.len() + 200 + 100 * (record.events.len() + record.writes.len()));
     use_all(&record);
-    events(&record, text);
-    events(&record, &once);
+    for text in [text, &once] {
+        events(&record, text);
+        changes(&record, text);
+    }
     flipped(text);
 }
 
 /// Who reads the events of a line alone sees what stands in its record.
 fn events(record: &Record<'_>, text: &[u8]) {
-    let line = decode_events(text).expect("its events are read as well");
+    let line = decode_events(text, UpTo::Events).expect("its events are read as well");
     assert_eq!((line.seq, line.batch), (record.seq, record.batch));
     assert_eq!((line.prev, line.time), (record.prev, record.time));
     let all = Filter::new(&Globs::default()).expect("a filter without globs").with_own();
@@ -60,6 +62,39 @@ fn events(record: &Record<'_>, text: &[u8]) {
         assert_eq!(recorded.commit_meta_json(), record.meta.map(RawValue::get));
         let _ = recorded.data::<serde_json::Value>();
     }
+}
+
+/// Who wants changes of documents sees each write behind the events, and those where they were.
+fn changes(record: &Record<'_>, text: &[u8]) {
+    let line = decode_events(text, UpTo::Writes).expect("its writes are read as well");
+    let count = record.events.len();
+    assert_eq!((line.events.len(), line.writes.len()), (count, record.writes.len()));
+    let at = |line: &EventLine<'_>, idx| line.event(idx, 1);
+    for (idx, event) in record.events.iter().enumerate() {
+        let recorded = at(&line, idx).expect("its events are sound").expect("it is there");
+        assert_eq!((recorded.kind(), recorded.about()), (&*event.kind, event.subject.as_deref()));
+    }
+    for (idx, write) in record.writes.iter().enumerate() {
+        let Ok(key) = Key::from_journal(&write.key) else {
+            assert!(at(&line, count + idx).is_err(), "what is no key is no change");
+            continue;
+        };
+        let change = at(&line, count + idx).expect("its writes are sound").expect("it is there");
+        assert_eq!(change.id(), format!("1-{}-{}", record.seq, count + idx));
+        assert_eq!(change.about(), Some(key.as_str()));
+        assert_eq!(change.commit_meta_json(), record.meta.map(RawValue::get));
+        let was = write.was.map_or("null".to_owned(), |was| format!("\"{was}\""));
+        let (kind, data) = match write.rev.zip(write.doc) {
+            Some((revision, document)) => {
+                let data =
+                    format!(r#"{{"revision":"{revision}","was":{was},"document":{document}}}"#);
+                ("docbox.put", data)
+            }
+            None => ("docbox.remove", format!(r#"{{"was":{was}}}"#)),
+        };
+        assert_eq!((change.kind(), change.data_json()), (kind, Some(&*data)));
+    }
+    assert!(at(&line, count + record.writes.len()).expect("no damage").is_none());
 }
 
 /// What readers do with a record.

@@ -7,7 +7,7 @@ use crate::crc::Crc;
 use crate::error::Error;
 use crate::json::Json;
 use crate::layout;
-use crate::record::events::decode_events;
+use crate::record::events::{UpTo, decode_events};
 use crate::record::{EventRecord, Record, WriteRecord, decode};
 use crate::transaction::Transaction;
 
@@ -67,7 +67,7 @@ fn commits(transaction: &Transaction) {
     assert_eq!(line.pop(), Some(b'\n'));
     assert!(!line.contains(&b'\n') && !line.contains(&0), "a commit is one line");
     let read = decode(&line).expect("what was written is read");
-    let events = decode_events(&line).expect("what was written is read");
+    let events = decode_events(&line, UpTo::Writes).expect("what was written is read");
     assert_eq!(events.events.len(), transaction.events.len());
     for (idx, event) in transaction.events.iter().enumerate() {
         assert_eq!(*events.event(idx, 1).expect("it is sound").expect("the event"), *event);

@@ -10,7 +10,7 @@ use crate::head::Head;
 use crate::names::Names;
 use crate::position::Position;
 use crate::record::Record;
-use crate::record::events::EventLine;
+use crate::record::events::{EventLine, UpTo};
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -83,9 +83,22 @@ impl Reader {
         head: &Head,
         look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
     ) -> Result<Option<R>> {
+        self.read_up_to(head, UpTo::Events, look)
+    }
+
+    /// The same, of the events and, for those who want changes of documents, of the writes.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_up_to<R>(
+        &mut self,
+        head: &Head,
+        up_to: UpTo,
+        look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
+    ) -> Result<Option<R>> {
         let Some(len) = self.fetch(head)? else { return Ok(None) };
         let Some(open) = &mut self.open else { return Ok(None) };
-        let seen = open.pass(&self.names, len, look)?;
+        let seen = open.pass(&self.names, len, up_to, look)?;
         self.next += 1;
         Ok(Some(seen))
     }
@@ -109,7 +122,7 @@ impl Reader {
             if open.expected.seq == self.next {
                 return Ok(Some(len));
             }
-            open.pass(&self.names, len, |_| Ok(()))?;
+            open.pass(&self.names, len, UpTo::Events, |_| Ok(()))?;
         }
     }
 
@@ -183,9 +196,10 @@ impl OpenSegment {
         &mut self,
         names: &Names,
         len: usize,
+        up_to: UpTo,
         look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
     ) -> Result<R> {
-        let checked = events_continue(&self.buffer[self.at..self.at + len], self.expected)
+        let checked = events_continue(&self.buffer[self.at..self.at + len], self.expected, up_to)
             .and_then(|events| Ok((look(&events)?, events.crc)));
         let (seen, crc) = checked.map_err(|what| self.corrupt(names, &what))?;
         self.expected = Expected { seq: self.expected.seq + 1, prev: Some(crc) };

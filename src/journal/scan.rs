@@ -13,7 +13,7 @@ use crate::crc::Crc;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::names::Names;
-use crate::record::events::{EventLine, decode_events};
+use crate::record::events::{EventLine, UpTo, decode_events};
 use crate::record::{self, Record};
 
 /// What the next line must be.
@@ -161,9 +161,13 @@ pub(super) fn continues(text: &[u8], expected: Expected) -> Result<Record<'_>, S
     Ok(record)
 }
 
-/// The events of a line, if it is the one expected.
-pub(super) fn events_continue(text: &[u8], expected: Expected) -> Result<EventLine<'_>, String> {
-    let events = decode_events(text)?;
+/// The events of a line, and its writes if wanted, if it is the one expected.
+pub(super) fn events_continue(
+    text: &[u8],
+    expected: Expected,
+    up_to: UpTo,
+) -> Result<EventLine<'_>, String> {
+    let events = decode_events(text, up_to)?;
     expected.check(events.seq, events.prev, events.batch)?;
     Ok(events)
 }

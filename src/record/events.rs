@@ -1,7 +1,7 @@
 //! The events of a line, read without its documents.
 //!
 //! Whoever hands events over, or looks for a few among many, has no use for the documents, which are most
-//! of a line. Events stand before them, so reading stops there. The checksum has been checked over the
+//! of a line. Events stand before them, so reading stops there, unless changes of documents are asked for. The checksum has been checked over the
 //! whole line by then: what is not looked at is what was written. Values are found by their brackets and
 //! parsed only for an event that is wanted.
 //!
@@ -13,12 +13,23 @@ use jiff::Timestamp;
 use memchr::memchr2;
 use serde_json::value::RawValue;
 
-use super::{EventRecord, Record, decode, microseconds};
+use super::changes::WriteText;
+use super::{EventRecord, Record, WriteRecord, decode, microseconds};
 use crate::crc::{self, Crc};
 use crate::event::{Event, RecordedEvent};
 use crate::json::Json;
 use crate::number;
 use crate::position::Position;
+use crate::revision::Revision;
+
+/// How far a line is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpTo {
+    /// Its events, and no further.
+    Events,
+    /// Its writes too, for those who want changes of documents.
+    Writes,
+}
 
 /// What a reader of events sees of a line.
 #[derive(Debug)]
@@ -35,6 +46,8 @@ pub struct EventLine<'a> {
     pub time: Timestamp,
     /// The events, in order.
     pub events: Vec<EventText<'a>>,
+    /// The writes, in order, where they were read.
+    pub writes: Vec<WriteText<'a>>,
     meta: Option<Value<'a>>,
 }
 
@@ -51,7 +64,7 @@ pub struct EventText<'a> {
 
 /// The bytes of a value, as far as its brackets say.
 #[derive(Clone, Copy, Debug)]
-struct Value<'a>(&'a [u8]);
+pub(super) struct Value<'a>(&'a [u8]);
 
 impl Value<'_> {
     /// The value, which is written as it was scanned when it was committed.
@@ -60,55 +73,93 @@ impl Value<'_> {
             .map_err(|error| format!("the line is no record: {error}"))?;
         Ok(Json::scanned(raw))
     }
+
+    /// Its text, which is not parsed.
+    pub(super) fn text(&self) -> Result<&str, String> {
+        str::from_utf8(self.0).map_err(|error| format!("the line is no record: {error}"))
+    }
 }
 
 impl EventLine<'_> {
-    /// The event `idx`, with its place and time.
+    /// The event `idx`, with its place and time; behind the events, as far as writes were read, that which tells
+    /// of a write. So the place of each is the same whoever reads it.
     ///
     /// # Errors
     /// What is wrong with it, in words.
     pub fn event(&self, idx: usize, epoch: u32) -> Result<Option<RecordedEvent>, String> {
-        let json = |value: Option<Value<'_>>| value.map(Value::json).transpose();
-        let Some((event, idx)) = self.events.get(idx).zip(u32::try_from(idx).ok()) else {
-            return Ok(None);
-        };
-        Ok(Some(RecordedEvent {
-            event: Event {
-                kind: event.kind.to_string(),
-                subject: event.subject.as_deref().map(str::to_owned),
-                data: json(event.data)?,
-                meta: json(event.meta)?,
+        let event = match self.events.get(idx) {
+            Some(event) => event.event()?,
+            None => match self.write(idx) {
+                Some(write) => write.event()?,
+                None => return Ok(None),
             },
+        };
+        let Ok(idx) = u32::try_from(idx) else { return Ok(None) };
+        Ok(Some(RecordedEvent {
+            event,
             position: Position::new(self.seq, idx),
             epoch,
             time: self.time,
             commit_meta: json(self.meta)?,
         }))
     }
+
+    /// What the event `idx` is about.
+    #[must_use]
+    pub fn subject(&self, idx: usize) -> Option<&str> {
+        match self.events.get(idx) {
+            Some(event) => event.subject.as_deref(),
+            None => self.write(idx).map(|write| &*write.key),
+        }
+    }
+
+    fn write(&self, idx: usize) -> Option<&WriteText<'_>> {
+        self.writes.get(idx.checked_sub(self.events.len())?)
+    }
 }
 
-/// Reads the events of a line, newline excluded; what is wrong with it otherwise.
+impl EventText<'_> {
+    fn event(&self) -> Result<Event, String> {
+        Ok(Event {
+            kind: self.kind.to_string(),
+            subject: self.subject.as_deref().map(str::to_owned),
+            data: json(self.data)?,
+            meta: json(self.meta)?,
+        })
+    }
+}
+
+fn json(value: Option<Value<'_>>) -> Result<Option<Json>, String> {
+    value.map(Value::json).transpose()
+}
+
+/// Reads the events of a line, newline excluded, and its writes if wanted; what is wrong with it otherwise.
 ///
 /// # Errors
 /// The first thing that is wrong, in words.
-pub fn decode_events(line: &[u8]) -> Result<EventLine<'_>, String> {
-    as_written(line).map_or_else(|| decode(line).map(of_record), Ok)
+pub fn decode_events(line: &[u8], up_to: UpTo) -> Result<EventLine<'_>, String> {
+    as_written(line, up_to).map_or_else(|| decode(line).map(|record| of_record(record, up_to)), Ok)
 }
 
 /// The same of a line that is sound and has the form in which this crate writes it.
-pub(super) fn as_written(line: &[u8]) -> Option<EventLine<'_>> {
+pub(super) fn as_written(line: &[u8], up_to: UpTo) -> Option<EventLine<'_>> {
     let crc = crc::check(line)?;
-    Text { line, at: 0 }.line(crc)
+    Text { line, at: 0 }.line(crc, up_to)
 }
 
 /// The same of a record that was read whole.
-fn of_record(record: Record<'_>) -> EventLine<'_> {
+fn of_record(record: Record<'_>, up_to: UpTo) -> EventLine<'_> {
     fn value(raw: Option<&RawValue>) -> Option<Value<'_>> {
         raw.map(|raw| Value(raw.get().as_bytes()))
     }
     let events = record.events.into_iter().map(|event| {
         let EventRecord { kind, subject, data, meta } = event;
         EventText { kind, subject, data: value(data), meta: value(meta) }
+    });
+    let writes = if up_to == UpTo::Writes { record.writes } else { Vec::new() };
+    let writes = writes.into_iter().map(|write| {
+        let WriteRecord { key, was, rev, doc } = write;
+        WriteText { key, was, new: rev.zip(value(doc)) }
     });
     EventLine {
         crc: record.crc,
@@ -117,6 +168,7 @@ fn of_record(record: Record<'_>) -> EventLine<'_> {
         batch: record.batch,
         time: record.time,
         events: events.collect(),
+        writes: writes.collect(),
         meta: value(record.meta),
     }
 }
@@ -128,7 +180,7 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn line(&mut self, crc: Crc) -> Option<EventLine<'a>> {
+    fn line(&mut self, crc: Crc, up_to: UpTo) -> Option<EventLine<'a>> {
         self.skip(crc::PREFIX_BYTES)?;
         self.literal(b"\"prev\":\"")?;
         let prev = Crc::of_digits(self.take(8)?)?;
@@ -154,10 +206,56 @@ impl<'a> Text<'a> {
                 self.literal(b",")?;
             }
         }
-        // Whatever follows them is nobody's events.
         self.literal(b",\"writes\":[")?;
-        Position::check_room(events.len(), 0).ok()?;
-        Some(EventLine { crc, prev, seq, batch, time, events, meta })
+        let writes = match up_to {
+            // Whatever follows them is nobody's events.
+            UpTo::Events => Vec::new(),
+            UpTo::Writes => self.writes()?,
+        };
+        Position::check_room(events.len(), writes.len()).ok()?;
+        Some(EventLine { crc, prev, seq, batch, time, events, writes, meta })
+    }
+
+    /// The writes, up to the end of the line. Not inlined: most readers do not come here.
+    #[inline(never)]
+    fn writes(&mut self) -> Option<Vec<WriteText<'a>>> {
+        let mut writes = Vec::new();
+        if !self.has(b"]") {
+            loop {
+                writes.push(self.write()?);
+                if self.has(b"]") {
+                    break;
+                }
+                self.literal(b",")?;
+            }
+        }
+        self.literal(b"}")?;
+        (self.at == self.line.len()).then_some(writes)
+    }
+
+    fn write(&mut self) -> Option<WriteText<'a>> {
+        self.literal(b"{\"key\":\"")?;
+        let key = Cow::Borrowed(self.rest_of_text()?);
+        self.literal(b",\"was\":")?;
+        let was = self.revision()?;
+        self.literal(b",\"rev\":")?;
+        let new = match (self.revision()?, self.member(b",\"doc\":")?) {
+            (Some(revision), Some(document)) => Some((revision, document)),
+            (None, None) => None,
+            _ => return None,
+        };
+        self.literal(b"}")?;
+        Some(WriteText { key, was, new })
+    }
+
+    /// A revision, or that there is none. The outer `None`: it is not understood.
+    #[expect(clippy::option_option, reason = "absent and not understood are not the same")]
+    fn revision(&mut self) -> Option<Option<Revision>> {
+        if self.has(b"null") {
+            return Some(None);
+        }
+        self.literal(b"\"")?;
+        self.rest_of_text()?.parse().ok().map(Some)
     }
 
     fn event(&mut self) -> Option<EventText<'a>> {

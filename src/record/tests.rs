@@ -2,19 +2,20 @@
 
 use proptest::prelude::*;
 
-use super::events::{as_written, decode_events};
+use super::events::{UpTo, as_written, decode_events};
 use super::*;
+use crate::key::Key;
 
-fn write(key: &'static str, doc: Option<&'static RawValue>) -> WriteRecord<'static> {
+pub(super) fn write(key: &'static str, doc: Option<&'static RawValue>) -> WriteRecord<'static> {
     let rev = doc.map(|doc| Revision::of(doc.get().as_bytes()));
     WriteRecord { key: key.into(), was: None, rev, doc }
 }
 
-fn raw(text: &'static str) -> &'static RawValue {
+pub(super) fn raw(text: &'static str) -> &'static RawValue {
     serde_json::from_str(text).unwrap()
 }
 
-fn record() -> Record<'static> {
+pub(super) fn record() -> Record<'static> {
     Record {
         crc: Crc::NONE,
         prev: Crc::NONE,
@@ -38,7 +39,7 @@ fn record() -> Record<'static> {
     }
 }
 
-fn line(record: &Record<'_>) -> Vec<u8> {
+pub(super) fn line(record: &Record<'_>) -> Vec<u8> {
     let mut buffer = Vec::new();
     record.encode(&mut buffer);
     assert_eq!(buffer.pop(), Some(b'\n'));
@@ -151,14 +152,17 @@ fn a_line_with_more_events_and_writes_than_there_are_positions_is_refused() {
     };
     for (events, writes) in [(99_999, 0), (0, 99_999), (65_536, 34_463)] {
         let line = full(events, writes);
-        assert!(decode(&line).is_ok() && decode_events(&line).is_ok(), "{events} {writes}");
+        assert!(
+            decode(&line).is_ok() && decode_events(&line, UpTo::Writes).is_ok(),
+            "{events} {writes}"
+        );
     }
     for (events, writes) in [(100_000, 0), (0, 100_000), (65_536, 34_464)] {
         let what = decode(&full(events, writes)).unwrap_err();
         assert!(what.contains(&format!("{events} events and {writes} writes")), "{what}");
     }
     // Who reads the events alone cannot count the writes.
-    assert!(decode_events(&full(100_000, 0)).is_err());
+    assert!(decode_events(&full(100_000, 0), UpTo::Events).is_err());
 }
 
 #[test]
@@ -167,9 +171,14 @@ fn fill_is_nothing() {
     assert_eq!(decode(b"\0\0").unwrap_err(), "nothing stands there");
 }
 
-/// What readers of events see of a line is what stands in its record.
-fn same_events(line: &[u8]) {
-    let (record, seen) = (decode(line).unwrap(), decode_events(line).unwrap());
+/// What readers of events, and of changes, see of a line is what stands in its record.
+pub(super) fn same_events(line: &[u8]) {
+    same_up_to(line, UpTo::Events);
+    same_up_to(line, UpTo::Writes);
+}
+
+fn same_up_to(line: &[u8], up_to: UpTo) {
+    let (record, seen) = (decode(line).unwrap(), decode_events(line, up_to).unwrap());
     assert_eq!((seen.crc, seen.prev, seen.time), (record.crc, record.prev, record.time));
     assert_eq!((seen.seq, seen.batch), (record.seq, record.batch));
     assert_eq!(seen.events.len(), record.events.len());
@@ -181,11 +190,32 @@ fn same_events(line: &[u8]) {
         assert_eq!(seen.commit_meta_json(), record.meta.map(RawValue::get));
         assert_eq!(seen.id(), format!("7-{}-{idx}", record.seq));
     }
-    assert!(seen.event(record.events.len(), 7).unwrap().is_none());
+    let count = record.events.len();
+    let writes = if up_to == UpTo::Events { &[][..] } else { &record.writes };
+    for (idx, write) in writes.iter().enumerate() {
+        let seen = seen.event(count + idx, 7);
+        if Key::from_journal(&write.key).is_err() {
+            assert!(seen.is_err());
+            continue;
+        }
+        let seen = seen.unwrap().unwrap();
+        let was = write.was.map_or("null".to_owned(), |was| format!("\"{was}\""));
+        let (kind, data) = match (write.rev, write.doc) {
+            (Some(rev), Some(doc)) => {
+                ("docbox.put", format!(r#"{{"revision":"{rev}","was":{was},"document":{doc}}}"#))
+            }
+            _ => ("docbox.remove", format!(r#"{{"was":{was}}}"#)),
+        };
+        assert_eq!((seen.kind(), seen.about()), (kind, Some(&*write.key)));
+        assert_eq!((seen.data_json(), seen.meta_json()), (Some(&*data), None));
+        assert_eq!(seen.commit_meta_json(), record.meta.map(RawValue::get));
+        assert_eq!(seen.id(), format!("7-{}-{}", record.seq, count + idx));
+    }
+    assert!(seen.event(count + writes.len(), 7).unwrap().is_none());
 }
 
 /// A line with its text changed by hand, and the checksum to go with it.
-fn rewritten(line: &[u8], from: &str, to: &str) -> Vec<u8> {
+pub(super) fn rewritten(line: &[u8], from: &str, to: &str) -> Vec<u8> {
     let text = str::from_utf8(line).unwrap();
     assert!(text.contains(from), "{text}");
     let mut text = text.replacen(from, to, 1).into_bytes();
@@ -216,10 +246,12 @@ fn every_line_that_is_written_is_read_as_far_as_its_events_go_and_no_further() {
     for record in [record(), full, none] {
         let line = line(&record);
         same_events(&line);
-        assert!(as_written(&line).is_some());
+        assert!(as_written(&line, UpTo::Events).is_some());
+        assert!(as_written(&line, UpTo::Writes).is_some());
         let end = line.len() - 1;
         let cut = rewritten(&line, str::from_utf8(&line[end - 9..]).unwrap(), "}");
-        assert!(decode(&cut).is_err() && as_written(&cut).is_some());
+        assert!(decode(&cut).is_err() && as_written(&cut, UpTo::Events).is_some());
+        assert!(as_written(&cut, UpTo::Writes).is_none(), "who wants the writes reads to the end");
     }
 }
 
@@ -241,43 +273,45 @@ fn events_that_another_writer_put_elsewhere_are_found_too() {
         rewritten(&good, "10:00.123456Z", "10:00.123Z"),
     ];
     for form in forms {
-        assert!(as_written(&form).is_none(), "{}", String::from_utf8_lossy(&form));
+        for up_to in [UpTo::Events, UpTo::Writes] {
+            assert!(as_written(&form, up_to).is_none(), "{}", String::from_utf8_lossy(&form));
+        }
         same_events(&form);
-        assert_eq!(decode_events(&form).unwrap().events[0].kind, "AgentSpawned");
+        assert_eq!(decode_events(&form, UpTo::Events).unwrap().events[0].kind, "AgentSpawned");
     }
 }
 
 #[test]
 fn who_reads_the_events_alone_finds_every_changed_byte_and_every_cut() {
     let good = line(&record());
-    for at in 0..good.len() {
+    for (at, up_to) in (0..good.len()).flat_map(|at| [(at, UpTo::Events), (at, UpTo::Writes)]) {
         for flip in [1_u8, 0x20, 0x80] {
             let mut bad = good.clone();
             bad[at] ^= flip;
-            assert!(decode_events(&bad).is_err(), "byte {at} ^ {flip}");
+            assert!(decode_events(&bad, up_to).is_err(), "byte {at} ^ {flip}");
         }
-        assert!(decode_events(&good[..at]).is_err(), "cut to {at}");
+        assert!(decode_events(&good[..at], up_to).is_err(), "cut to {at}");
     }
-    assert_eq!(decode_events(b"\0").unwrap_err(), "nothing stands there");
+    assert_eq!(decode_events(b"\0", UpTo::Events).unwrap_err(), "nothing stands there");
 }
 
 #[test]
 fn an_event_that_is_wanted_and_no_json_is_refused() {
     let odd = rewritten(&line(&record()), "{\"n\":1.0}", "{\"n\":1.0]");
-    assert!(decode_events(&odd).unwrap().event(0, 1).is_err());
+    assert!(decode_events(&odd, UpTo::Events).unwrap().event(0, 1).is_err());
     let mut odd = line(&record());
     let at = odd.windows(4).position(|text| text == b"\"n\":").unwrap();
     odd[at + 1] = 0xff;
     odd[8..16].copy_from_slice(b"00000000");
     crc::seal(&mut odd);
-    assert!(decode_events(&odd).unwrap().event(0, 1).is_err());
+    assert!(decode_events(&odd, UpTo::Events).unwrap().event(0, 1).is_err());
 }
 
 #[test]
 fn no_number_passes_that_the_record_would_refuse() {
     for number in ["", "-1", "042", "42.0", "18446744073709551616", "9223372036854775808"] {
         let odd = rewritten(&line(&record()), "\"seq\":42", &format!("\"seq\":{number}"));
-        assert!(decode_events(&odd).is_err() && decode(&odd).is_err(), "{number}");
+        assert!(decode_events(&odd, UpTo::Events).is_err() && decode(&odd).is_err(), "{number}");
     }
 }
 
@@ -333,8 +367,8 @@ proptest! {
         line[at] = cut.1;
         line[8..16].copy_from_slice(b"00000000");
         crc::seal(&mut line);
-        if let Ok(seen) = decode_events(&line) {
-            for idx in 0..seen.events.len() {
+        if let Ok(seen) = decode_events(&line, UpTo::Writes) {
+            for idx in 0..seen.events.len() + seen.writes.len() {
                 let _ = seen.event(idx, 1);
             }
         }

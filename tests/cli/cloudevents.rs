@@ -55,3 +55,35 @@ fn events_of_the_stores_own_are_cloudevents_too() {
         assert_eq!(event.ty(), "Turn");
     }
 }
+
+#[test]
+fn changes_of_documents_are_cloudevents_too() {
+    let tavern = Tavern::new();
+    let lines = r#"{"writes":[{"key":"a\u0007 \"b\"","doc":{"n":[1.0,null]}},{"key":"c","doc":"text"}],"events":[{"type":"T"}]}
+{"writes":[{"key":"c","delete":true}]}
+"#;
+    tavern.run_with(&["commit", "--lines"], lines).ok();
+    let subscribe = ["subscribe", "ui", "--from", "beginning", "--changes"];
+    let by_exec = ["subscribe", "exec", "--from", "beginning", "--changes", "--exec", "cat"];
+    for args in [&["events", "--changes"][..], &subscribe, &by_exec] {
+        let events = parsed(&tavern.run(args).ok(), 4);
+        let ids: Vec<&str> = events.iter().map(AttributesReader::id).collect();
+        assert_eq!(ids, ["1-1-0", "1-1-1", "1-1-2", "1-2-0"]);
+        let kinds: Vec<&str> = events.iter().map(AttributesReader::ty).collect();
+        assert_eq!(kinds, ["T", "docbox.put", "docbox.put", "docbox.remove"]);
+        let subjects: Vec<_> = events.iter().map(AttributesReader::subject).collect();
+        assert_eq!(subjects, [None, Some("a\u{7} \"b\""), Some("c"), Some("c")]);
+        let data = |event: &Event| match event.data() {
+            Some(Data::Json(data)) => data.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(data(&events[1])["document"]["n"][0], 1.0);
+        assert!(data(&events[1])["was"].is_null());
+        assert_eq!(data(&events[2])["document"], "text");
+        assert_eq!(data(&events[2])["revision"], data(&events[3])["was"]);
+        for event in &events {
+            assert_eq!(event.extension("sequence").expect("it sorts").to_string().len(), 22);
+            assert!(event.time().is_some());
+        }
+    }
+}

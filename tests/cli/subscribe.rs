@@ -45,6 +45,60 @@ fn filters_choose_and_the_rest_is_settled_along() {
 }
 
 #[test]
+fn changes_are_asked_for_and_types_say_which() {
+    let tavern = Tavern::new();
+    tavern.run_with(&["put", "a", "--event", "MailSent"], "1").ok();
+    tavern.run_with(&["put", "a"], "2").ok();
+    tavern.run(&["rm", "a"]).ok();
+    let ids = |verb: &[&str], types: &[&str]| -> Vec<String> {
+        let types = types.iter().flat_map(|glob| ["--type", glob]);
+        let args: Vec<&str> = verb.iter().copied().chain(types).collect();
+        let events = tavern.run(&args).json();
+        events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&[], &["1-1-0", "1-1-1", "1-2-0", "1-3-0"]),
+        (&["docbox.*"], &["1-1-1", "1-2-0", "1-3-0"]),
+        (&["docbox.put"], &["1-1-1", "1-2-0"]),
+        (&["Mail*"], &["1-1-0", "1-1-1", "1-2-0", "1-3-0"]),
+        (&["Mail*", "docbox.remove"], &["1-1-0", "1-3-0"]),
+    ];
+    for (case, (types, expected)) in cases.into_iter().enumerate() {
+        let name = format!("case-{case}");
+        let subscribe = ["subscribe", &name, "--from", "beginning", "--changes"];
+        assert_eq!(ids(&subscribe, types), expected);
+        assert_eq!(ids(&["events", "--changes"], types), expected);
+    }
+    assert_eq!(ids(&["subscribe", "plain", "--from", "beginning"], &["docbox.*"]), [""; 0]);
+    assert_eq!(ids(&["events"], &["docbox.*"]), [""; 0]);
+    assert_eq!(ids(&["events", "--changes", "--after", "1-0"], &[]), ["1-1-1", "1-2-0", "1-3-0"]);
+    let listed = tavern.run(&["subscriptions", "--json"]).json();
+    let asks: Vec<_> = listed.iter().map(|one| one["changes"].as_bool().unwrap()).collect();
+    assert_eq!(asks, [true, true, true, true, true, false]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_mirrors_documents_by_their_changes() {
+    let tavern = Tavern::new();
+    let mirror = tempfile::tempdir().unwrap();
+    let exec = format!(
+        "cd {} && case $DOCBOX_TYPE in docbox.put) cat > $DOCBOX_SUBJECT ;; docbox.remove) rm $DOCBOX_SUBJECT ;; esac",
+        mirror.path().display()
+    );
+    for (key, doc) in [("a", "1"), ("b", "2"), ("a", "[3]")] {
+        tavern.run_with(&["put", key], doc).ok();
+    }
+    tavern.run(&["rm", "b"]).ok();
+    let args = ["subscribe", "mirror", "--from", "beginning", "--changes", "--exec", &exec];
+    tavern.run(&[&args[..], &["--per-subject", "2"]].concat()).ok();
+    let read = |name| fs::read_to_string(mirror.path().join(name));
+    assert_eq!(parse(&read("a").unwrap())[0]["data"]["document"], json!([3]));
+    assert!(read("b").is_err(), "it was removed");
+    assert_eq!(tavern.run(&["subscriptions", "--json"]).json()[0]["lag_events"], 0);
+}
+
+#[test]
 fn max_ends_after_so_many_deliveries() {
     let tavern = Tavern::with_turns(3);
     assert_eq!(tavern.run(&[&FROM_BEGINNING[..], &["--max", "2"]].concat()).json().len(), 2);

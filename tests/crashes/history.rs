@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
-use docbox::{Commit, Error, Event, Position, Result, Store, Transaction, layout};
+use docbox::{Commit, Error, Event, Position, Result, Revision, Store, Transaction, layout};
 
 use crate::support::sim::{Disk, ROOT};
 
@@ -15,7 +15,7 @@ pub struct History(Mutex<Known>);
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     pub attempts: Vec<Attempt>,
-    /// Of each subscription, the events that it was given, by position.
+    /// Of each subscription, what it was given, by position, as [`said`] has it.
     pub delivered: BTreeMap<String, BTreeMap<Position, String>>,
     /// Of each subscription, the events that it acked, by type.
     pub acked: BTreeMap<String, Vec<String>>,
@@ -68,6 +68,18 @@ pub enum Outcome {
 /// with `=`; `large` is more than a page.
 pub type Writes<'a> = &'a [(&'a str, Option<&'a str>)];
 
+/// An event as one text: its type, which is all that those of a workload have; of a change also the document and
+/// the data.
+pub fn said(event: &Event) -> String {
+    let rest = [event.about(), event.data_json()].into_iter().flatten();
+    rest.fold(event.kind().to_owned(), |said, part| format!("{said} {part}"))
+}
+
+/// Whether a subscription of this name wants changes of documents.
+pub fn wants_changes(name: &str) -> bool {
+    name.starts_with("feed")
+}
+
 impl Known {
     /// The names that a subscription may have.
     pub fn names_of(&self, name: &str) -> Vec<String> {
@@ -85,6 +97,25 @@ impl Attempt {
         };
         let owned = writes.iter().map(|(key, text)| ((*key).to_owned(), text.map(json))).collect();
         Self { index, events: 1, writes: owned, settles: None, outcome: Outcome::Nothing, kind }
+    }
+
+    /// What those see of it who want changes of documents, in order, where documents have these revisions before
+    /// it. They have those that it made after it.
+    pub fn seen(&self, revisions: &mut BTreeMap<String, Revision>) -> Vec<String> {
+        let mut seen = vec![self.kind.clone(); self.events];
+        for (key, text) in &self.writes {
+            let was = revisions.get(key).map_or("null".to_owned(), |was| format!("\"{was}\""));
+            if let Some(text) = text {
+                let now = Revision::of(&layout::pretty(text));
+                let data = format!(r#"{{"revision":"{now}","was":{was},"document":{text}}}"#);
+                seen.push(format!("docbox.put {key} {data}"));
+                revisions.insert(key.clone(), now);
+            } else {
+                seen.push(format!(r#"docbox.remove {key} {{"was":{was}}}"#));
+                revisions.remove(key);
+            }
+        }
+        seen
     }
 
     /// Its events, and its writes.
@@ -175,9 +206,9 @@ impl History {
 
     /// An event was handed over.
     pub fn note_delivery(&self, name: &str, delivery: &docbox::Delivery) -> Position {
-        let (position, kind) = (delivery.event().position(), delivery.event().kind().to_owned());
+        let (position, said) = (delivery.event().position(), said(delivery.event()));
         let mut known = self.known();
-        known.delivered.entry(name.into()).or_default().insert(position, kind);
+        known.delivered.entry(name.into()).or_default().insert(position, said);
         position
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use docbox::{Error, Event, Result, RetryPolicy, Start, Store, Subscription, Transaction};
 
-use crate::history::{Attempt, History, Writes, is_dead};
+use crate::history::{Attempt, History, Writes, is_dead, wants_changes};
 use crate::oracle::open;
 use crate::support::sim::{Disk, SimFs};
 
@@ -159,14 +159,21 @@ impl<'a> Session<'a> {
     /// Takes all events and acks them.
     pub fn deliver(&mut self, name: &str) -> Result<()> {
         self.consume(name, |history, _, mut subscription| {
-            acknowledge(history, name, &mut subscription)
+            acknowledge(history, name, &mut subscription, usize::MAX)
+        })
+    }
+
+    /// Takes so many and acks them.
+    pub fn deliver_some(&mut self, name: &str, count: usize) -> Result<()> {
+        self.consume(name, |history, _, mut subscription| {
+            acknowledge(history, name, &mut subscription, count)
         })
     }
 
     /// The same, and the cursor is made durable.
     pub fn deliver_durably(&mut self, name: &str) -> Result<()> {
         self.consume(name, |history, _, mut subscription| {
-            acknowledge(history, name, &mut subscription)?;
+            acknowledge(history, name, &mut subscription, usize::MAX)?;
             subscription.sync()?;
             history.note_synced(name);
             Ok(())
@@ -286,7 +293,8 @@ impl<'a> Session<'a> {
 pub fn subscribe(store: &Store, name: &str) -> Result<Subscription> {
     // More attempts than any workload makes, whatever fails in it: nothing is given up here.
     let retry = RetryPolicy { max_attempts: 100, backoff_ms: vec![0], ..RetryPolicy::default() };
-    store.subscribe(name).from(Start::Beginning).retry(retry).open()
+    let builder = store.subscribe(name).from(Start::Beginning).changes(wants_changes(name));
+    builder.retry(retry).open()
 }
 
 /// Which of the names that it may have a subscription has.
@@ -298,8 +306,13 @@ pub fn name_now(store: &Store, names: &[String]) -> Result<String> {
     Ok(found.first().map_or_else(|| names[0].clone(), |name| (*name).clone()))
 }
 
-fn acknowledge(history: &History, name: &str, subscription: &mut Subscription) -> Result<()> {
-    for delivery in subscription.catch_up() {
+fn acknowledge(
+    history: &History,
+    name: &str,
+    subscription: &mut Subscription,
+    count: usize,
+) -> Result<()> {
+    for delivery in subscription.catch_up().take(count) {
         let delivery = delivery?;
         let position = history.note_delivery(name, &delivery);
         let kind = delivery.event().kind().to_owned();

@@ -12,6 +12,7 @@ mod async_consumer;
 mod batches;
 mod bell;
 mod by_subject;
+mod changes;
 mod consumer;
 mod cursor;
 mod dead_letters;

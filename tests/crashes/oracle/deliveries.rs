@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use docbox::{Position, Store};
 
-use crate::history::{Attempt, Known};
+use super::AFTER;
+use crate::history::{Attempt, Known, said, wants_changes};
 use crate::session::subscribe;
 
 /// Every subscription goes on, and gets what it did not have yet.
@@ -18,20 +19,21 @@ pub fn check(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) 
     }
     settled_once(committed);
     for (name, delivered) in &known.delivered {
-        for (position, kind) in delivered {
-            let survives =
-                committed.get(&position.seq).is_some_and(|attempt| attempt.kind == *kind);
-            assert!(survives, "{name} was given {kind} at {position}, which did not survive");
+        let expected = expected(committed, wants_changes(name));
+        for (position, said) in delivered {
+            let survives = expected.get(position) == Some(said);
+            assert!(survives, "{name} was given {said} at {position}, which did not survive");
         }
-        let Some(seen) = take_as_known(store, known, name) else { continue };
-        let in_order = seen.windows(2).all(|pair| pair[0] < pair[1]);
-        assert!(in_order, "{name} gets events in order: {seen:?}");
-        for (seq, attempt) in committed {
-            for idx in 0..attempt.events {
-                let position = Position { seq: *seq, idx: u32::try_from(idx).expect("few") };
-                let got = seen.contains(&position) || delivered.contains_key(&position);
-                assert!(got, "{name} never got {} ({position})", attempt.kind);
-            }
+        let Some(taken) = take_as_known(store, known, name) else { continue };
+        let in_order = taken.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        assert!(in_order, "{name} gets events in order: {taken:?}");
+        for (position, said) in &taken {
+            assert_eq!(expected.get(position), Some(said), "{name} gets what was committed");
+        }
+        let seen: BTreeSet<Position> = taken.into_iter().map(|(position, _)| position).collect();
+        for (position, said) in &expected {
+            let got = seen.contains(position) || delivered.contains_key(position);
+            assert!(got, "{name} never got {said} ({position})");
         }
         let by_commits = committed.values().filter_map(|attempt| attempt.settles.as_ref());
         let by_commits =
@@ -48,8 +50,25 @@ pub fn check(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) 
     }
 }
 
+/// What a subscription gets of the commits that are there: their events, and if it wants them their changes.
+fn expected(committed: &BTreeMap<u64, &Attempt>, with_changes: bool) -> BTreeMap<Position, String> {
+    let mut revisions = BTreeMap::new();
+    let mut expected = BTreeMap::new();
+    for (seq, attempt) in committed {
+        let seen = attempt.seen(&mut revisions);
+        let count = if with_changes { seen.len() } else { attempt.events };
+        for (idx, said) in seen.into_iter().take(count).enumerate() {
+            expected.insert(Position::new(*seq, u32::try_from(idx).expect("few")), said);
+        }
+    }
+    expected
+}
+
+/// Something that was taken, and its place.
+pub type Taken = (Position, String);
+
 /// The same, under whatever name it has now; `None` where it was removed, as it may have been.
-pub fn take_as_known(store: &Store, known: &Known, name: &str) -> Option<Vec<Position>> {
+pub fn take_as_known(store: &Store, known: &Known, name: &str) -> Option<Vec<Taken>> {
     let listed = store.subscriptions().expect("subscriptions are listed");
     let names = known.names_of(name);
     let found: Vec<_> = listed.iter().filter(|one| names.contains(&one.name)).collect();
@@ -69,7 +88,7 @@ pub fn take_as_known(store: &Store, known: &Known, name: &str) -> Option<Vec<Pos
 }
 
 /// The same once more, after everything was checked and resumed.
-pub fn take_again(store: &Store, known: &Known, name: &str) -> Option<Vec<Position>> {
+pub fn take_again(store: &Store, known: &Known, name: &str) -> Option<Vec<Taken>> {
     let listed = store.subscriptions().expect("subscriptions are listed");
     let names = known.names_of(name);
     let now = listed.iter().find(|one| names.contains(&one.name))?;
@@ -77,14 +96,17 @@ pub fn take_again(store: &Store, known: &Known, name: &str) -> Option<Vec<Positi
     Some(take(store, &now.name))
 }
 
-/// Takes all that a subscription has, and settles it.
-pub fn take(store: &Store, name: &str) -> Vec<Position> {
+/// Takes all that a subscription has, and settles it; what comes of a workload.
+pub fn take(store: &Store, name: &str) -> Vec<Taken> {
     let mut subscription =
         subscribe(store, name).unwrap_or_else(|error| panic!("{name} goes on: {error}"));
     let mut seen = Vec::new();
     for delivery in subscription.catch_up() {
         let delivery = delivery.unwrap_or_else(|error| panic!("{name} goes on: {error}"));
-        seen.push(delivery.event().position());
+        let event = delivery.event();
+        if event.about() != Some(AFTER) {
+            seen.push((event.position(), said(event)));
+        }
         delivery.ack().expect("an ack");
     }
     seen

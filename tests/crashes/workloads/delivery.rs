@@ -89,6 +89,30 @@ pub fn removals(disk: &Disk, history: &History) -> Result<()> {
     session.close()
 }
 
+/// Changes of documents, as one follows them that wants all of them: taken, given back, taken in part, so that it
+/// stands between the events of a commit and its changes, or among these; settled by commits that make others.
+pub fn changes(disk: &Disk, history: &History) -> Result<()> {
+    let mut session = Session::start(disk, history);
+    session.commit_events(2, &[("agents/a", Some("one")), ("agents/b", None)])?;
+    session.deliver_some("feed", 5)?;
+    session.commit_events(1, &[("agents/a", Some("=as it was")), ("x/y", Some("new"))])?;
+    session.fail_to_deliver("feed")?;
+    session.deliver_some("feed", 3)?;
+    session.leave();
+    session.deliver_some("feed", 1)?;
+    session.commit_all(&[
+        &[("agents/a", None), ("agents/b", Some("again"))],
+        &[("agents/b", Some("once more"))],
+    ])?;
+    session.deliver_durably("feed")?;
+    session.checkpoint()?;
+    session.commit(&[("agents/b", None)])?;
+    session.retain()?;
+    session.deliver_by_commits("feed", "stats/count")?;
+    session.deliver_some("feed", 1)?;
+    session.close()
+}
+
 /// A subscription is paused and resumed.
 pub fn pauses(disk: &Disk, history: &History) -> Result<()> {
     let mut session = Session::start(disk, history);

@@ -56,6 +56,22 @@ pub fn take_over(disk: &Disk, history: &History) -> Result<()> {
     unless_both_died(delivered, consumer.deliver("ui"))
 }
 
+/// One writes, the other follows the changes of documents; then they change places.
+pub fn feeds(disk: &Disk, history: &History) -> Result<()> {
+    let mut one = Session::start(disk, history);
+    let mut two = Session::start(disk, history);
+    let _ = two.open();
+    for text in ["one", "two"] {
+        let written = one.commit(&[("agents/a", Some(text)), ("agents/b", Some(text))]);
+        let taken = two.deliver_some("feed", 4).and_then(|()| two.fail_to_deliver("feed"));
+        unless_both_died(written, taken)?;
+    }
+    let written = two.commit(&[("agents/b", None), ("x/y", Some("new"))]);
+    unless_both_died(written, one.deliver_some("feed", 3))?;
+    let (one, two) = (one.deliver("feed"), two.deliver("feed"));
+    unless_both_died(one, two)
+}
+
 /// One writes, the other has the store open for reading only, and may see nothing that does not stay.
 pub fn reader(disk: &Disk, history: &History) -> Result<()> {
     let mut writer = Session::start(disk, history);
