@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, RecordedEvent};
 use crate::identity::Identity;
 use crate::json::{Json, refused};
-use crate::layout;
+use crate::layout::{self, LETTER_LEVELS};
 use crate::position::Position;
 
 /// So many attempts are kept in a letter: the last ones.
@@ -130,7 +130,7 @@ impl DeadLetter {
 
     pub(crate) fn to_json(&self, store: &str) -> Result<Json> {
         let event = &self.event;
-        Json::of(&Written {
+        let written = Written {
             subscription: &self.subscription,
             position: event.position,
             attempts: &self.attempts,
@@ -138,7 +138,8 @@ impl DeadLetter {
             event: CloudEvent::new(store, event, None),
             meta: event.event.meta.as_ref().map(Json::raw),
             commit_meta: event.commit_meta.as_ref().map(Json::raw),
-        })
+        };
+        Json::of_within(&written, LETTER_LEVELS)
     }
 
     /// Reads the letter of a subscription at a position.
@@ -153,7 +154,7 @@ impl DeadLetter {
         identity: &Identity,
     ) -> Result<Self> {
         // Bounds its levels, too.
-        layout::compact(text)?;
+        layout::compact_within(text, LETTER_LEVELS)?;
         let mut deserializer = serde_json::Deserializer::from_slice(text);
         deserializer.disable_recursion_limit();
         let read = Read::deserialize(&mut deserializer).map_err(|error| refused(&error))?;
@@ -163,8 +164,9 @@ impl DeadLetter {
                 read.subscription, read.position
             )));
         }
-        let json =
-            |raw: Option<&RawValue>| raw.map(|raw| Json::parse(raw.get().as_bytes())).transpose();
+        let json = |raw: Option<&RawValue>| {
+            raw.map(|raw| Json::parse_within(raw.get().as_bytes(), LETTER_LEVELS)).transpose()
+        };
         let ReadEvent { kind, subject, time, data } = read.event;
         let event = Event { kind, subject, data: json(data)?, meta: json(read.meta)? };
         Ok(Self {

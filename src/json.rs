@@ -17,7 +17,12 @@ impl Json {
     /// # Errors
     /// [`Error::Json`] with line and column.
     pub fn parse(text: &[u8]) -> Result<Self> {
-        let compact = layout::compact(text)?;
+        Self::parse_within(text, layout::MAX_LEVELS)
+    }
+
+    /// The same, with so many levels.
+    pub(crate) fn parse_within(text: &[u8], levels: usize) -> Result<Self> {
+        let compact = layout::compact_within(text, levels)?;
         RawValue::from_string(compact).map(Self).map_err(|error| refused(&error))
     }
 
@@ -26,8 +31,13 @@ impl Json {
     /// # Errors
     /// [`Error::Json`] for what is no JSON value.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        Self::of_within(value, layout::MAX_LEVELS)
+    }
+
+    /// The same, with so many levels.
+    pub(crate) fn of_within<T: Serialize + ?Sized>(value: &T, levels: usize) -> Result<Self> {
         // The scan again: a `RawValue` inside of `T` may hold anything.
-        Self::parse(&serde_json::to_vec(value).map_err(|error| refused(&error))?)
+        Self::parse_within(&serde_json::to_vec(value).map_err(|error| refused(&error))?, levels)
     }
 
     /// `null`.

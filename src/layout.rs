@@ -10,6 +10,8 @@ use scan::{Fault, Scan};
 
 /// How many arrays and objects can lie in each other.
 pub const MAX_LEVELS: usize = 128;
+/// The same of a dead letter, in which an event lies, whose data may hold a whole document.
+pub(crate) const LETTER_LEVELS: usize = MAX_LEVELS + 3;
 
 /// Checks that a text is one JSON value (RFC 8259, UTF-8), and drops the white space outside strings.
 ///
@@ -27,11 +29,16 @@ pub const MAX_LEVELS: usize = 128;
 /// [`Error::Json`] with line and column of the first byte that is not allowed: besides the grammar,
 /// more than [`MAX_LEVELS`] levels, an escape that is half a surrogate pair, a byte order mark.
 pub fn compact(text: &[u8]) -> Result<String> {
+    compact_within(text, MAX_LEVELS)
+}
+
+/// [`compact`], with so many levels, at most [`LETTER_LEVELS`].
+pub(crate) fn compact_within(text: &[u8], levels: usize) -> Result<String> {
     let (valid, is_whole) = match str::from_utf8(text) {
         Ok(valid) => (valid, true),
         Err(_) => (text.utf8_chunks().next().map_or("", |chunk| chunk.valid()), false),
     };
-    let result = Scan::new(valid).run();
+    let result = Scan::new(valid, levels).run();
     let fault = match result {
         Ok(compact) if is_whole => return Ok(compact),
         // A fault before the bytes that are no text is the first; one at their beginning is theirs.
@@ -120,7 +127,7 @@ impl Page<'_> {
         self.copy(at);
         self.out.push(b'\n');
         // Bounded, so that what no `compact` returned cannot make the page grow without end.
-        self.out.resize(self.out.len() + 2 * depth.min(MAX_LEVELS), b' ');
+        self.out.resize(self.out.len() + 2 * depth.min(LETTER_LEVELS), b' ');
     }
 }
 

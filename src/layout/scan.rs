@@ -1,6 +1,6 @@
 //! The one scan that all JSON goes through.
 
-use super::{MAX_LEVELS, plain};
+use super::{LETTER_LEVELS, plain};
 
 /// Where a text stops being JSON, and why.
 pub(super) struct Fault {
@@ -34,16 +34,19 @@ pub(super) struct Scan<'t> {
     copied: usize,
     out: String,
     depth: usize,
+    levels: usize,
     /// One bit a level, the innermost the lowest: 1 for an object, 0 for an array.
     objects: u128,
+    /// Those of the levels further out.
+    outer: u8,
 }
 
-const _: () = assert!(MAX_LEVELS <= u128::BITS as usize);
+const _: () = assert!(LETTER_LEVELS <= (u128::BITS + u8::BITS) as usize);
 
 impl<'t> Scan<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str, levels: usize) -> Self {
         let out = String::with_capacity(text.len());
-        Self { text, at: 0, copied: 0, out, depth: 0, objects: 0 }
+        Self { text, at: 0, copied: 0, out, depth: 0, levels, objects: 0, outer: 0 }
     }
 
     /// The text without its white space outside strings.
@@ -102,18 +105,21 @@ impl<'t> Scan<'t> {
     }
 
     fn open(&mut self, is_object: bool) -> Result<Next, Fault> {
-        if self.depth == MAX_LEVELS {
-            return Err(self.fault(format!("more than {MAX_LEVELS} levels; nest less deeply")));
+        if self.depth == self.levels {
+            let levels = self.levels;
+            return Err(self.fault(format!("more than {levels} levels; nest less deeply")));
         }
         self.at += 1;
         self.depth += 1;
+        self.outer = self.outer << 1 | u8::from(self.objects >> 127 == 1);
         self.objects = self.objects << 1 | u128::from(is_object);
         Ok(if is_object { Next::FirstMember } else { Next::FirstElement })
     }
 
     fn close(&mut self) -> Next {
         self.depth -= 1;
-        self.objects >>= 1;
+        self.objects = self.objects >> 1 | u128::from(self.outer) << 127;
+        self.outer >>= 1;
         Next::Follow
     }
 

@@ -137,6 +137,21 @@ fn bytes_that_are_no_text_are_refused_where_they_stand() {
 }
 
 #[test]
+fn a_letter_has_as_many_levels_as_take_a_whole_document() {
+    let within = |text: &str| compact_within(text.as_bytes(), LETTER_LEVELS);
+    for levels in 126..=131 {
+        let deep = nested(levels);
+        assert_eq!(within(&deep).unwrap(), deep);
+        assert_eq!(within(str::from_utf8(&pretty(&deep)).unwrap()).unwrap(), deep);
+        let crossed = deep.replacen(']', "}", 1);
+        assert!(within(&crossed).is_err() && within(&deep[..deep.len() - 1]).is_err());
+        let last = deep.len() - 1;
+        assert!(within(&format!("{}}}", &deep[..last])).is_err(), "the outermost is an array");
+    }
+    assert!(within(&nested(132)).is_err());
+}
+
+#[test]
 fn a_hundred_and_twenty_eight_levels_are_allowed_and_no_more() {
     assert_eq!(MAX_LEVELS, 128);
     let (most, more) = (nested(128), nested(129));

@@ -1,7 +1,7 @@
 //! Dead letters: written, delivered again, edited, dropped.
 
 use docbox::{
-    DeadLetter, Delivery, Error, Letters, Position, Publisher, RetryPolicy, Start, Store,
+    DeadLetter, Delivery, Error, Event, Letters, Position, Publisher, RetryPolicy, Start, Store,
     Subscription, Transaction,
 };
 
@@ -88,6 +88,45 @@ fn a_letter_is_a_file_as_it_is_written_down() {
     );
     assert!(letter["event"].get("attempt").is_none());
     assert_eq!(store.subscriptions().unwrap()[0].dead, 2);
+}
+
+/// So many arrays in each other.
+fn nested(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[test]
+fn what_has_as_many_levels_as_may_be_is_given_up_and_comes_again_too() {
+    let home = Home::new();
+    let store = home.still();
+    let event = Event::bare("Deep").with_json(nested(128)).unwrap();
+    let event = event.meta(&serde_json::value::RawValue::from_string(nested(128)).unwrap());
+    let transaction = Transaction::new().emit(event.unwrap());
+    store.commit(transaction.put_json("deep", nested(128)).unwrap()).unwrap();
+    let mut ui = store.subscribe("ui").from(Start::Beginning).changes(true).open().unwrap();
+    let mut data = Vec::new();
+    for _ in 0..2 {
+        let delivery = next(&mut ui);
+        data.push(delivery.event().data_json().unwrap().to_owned());
+        delivery.reject("as a test").unwrap();
+    }
+    assert!(data[1].contains(&nested(128)), "the document");
+    // Put in place from the journal once more, as it was.
+    let file = home.text(&path(1));
+    drop((ui, store));
+    home.lose_page_cache();
+    home.write(&path(1), "damaged");
+    let store = home.still();
+    assert_eq!(home.text(&path(1)), file);
+    assert!(store.verify().unwrap().is_clean());
+    assert_eq!(store.redrive("ui", &Letters::default()).unwrap().len(), 2);
+    let mut ui = store.subscribe("ui").changes(true).open().unwrap();
+    for data in data {
+        let delivery = next(&mut ui);
+        assert_eq!(delivery.event().data_json(), Some(&*data));
+        delivery.event().data::<serde_json::Value>().unwrap();
+        delivery.ack().unwrap();
+    }
 }
 
 #[test]
