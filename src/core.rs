@@ -13,9 +13,12 @@ use crate::limits::Limits;
 use crate::lock::CommitLock;
 use crate::names::Names;
 use crate::placed::Placed;
+use crate::position::Position;
 use crate::queue::Queue;
 use crate::redo::{Redo, Unapplied};
 use crate::register::Register;
+use crate::snapshot::SnapshotId;
+use crate::snapshot::reader::{Items, unknown};
 use crate::spool::Spool;
 use crate::stopping::Stopping;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -106,6 +109,26 @@ impl Core {
     #[must_use]
     pub fn reader(&self, next: u64) -> Reader {
         Reader::new(Arc::clone(&self.fs), self.names.clone(), next)
+    }
+
+    /// Reads the snapshot in which a subscription stands before `next`, from there on; `None` where that is in
+    /// the journal.
+    ///
+    /// # Errors
+    /// [`Error::Cursor`] where the snapshot is not there, or damaged; what the disk says.
+    pub fn items(
+        &self,
+        subscription: &str,
+        next: Position,
+        snapshot: Option<SnapshotId>,
+    ) -> Result<Option<Items>> {
+        if !next.is_in_snapshot() {
+            return Ok(None);
+        }
+        let id = snapshot.filter(|snapshot| snapshot.seq == next.seq);
+        let id = id.ok_or_else(|| unknown(subscription, next))?;
+        let place = (id, next.item().unwrap_or(0));
+        Items::open(&*self.fs, &self.names, &self.identity, subscription, place).map(Some)
     }
 
     /// `applied`, `None` when it is missing or unreadable.

@@ -14,6 +14,7 @@ use crate::names::{self, Names};
 use crate::number::bounded;
 use crate::position::Position;
 use crate::register::{Register, RegisterWriter, SLOT_BYTES};
+use crate::snapshot::SnapshotId;
 
 /// What the value of a cursor may take of a slot; the rest is the register's own.
 const VALUE_BYTES: usize = SLOT_BYTES - 128;
@@ -44,6 +45,9 @@ pub struct CursorValue {
     /// What was handed over and is not settled, as far as `attempt` does not say it all.
     #[serde(default)]
     pub tried: Vec<Tried>,
+    /// The snapshot that it began with. Written down as long as it stands in it.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotId>,
 }
 
 /// Written twice for each event: member by member, which is several times as cheap as what `flatten` makes.
@@ -63,8 +67,10 @@ impl Serialize for CursorValue {
             settled: &'a [Run],
             #[serde(skip_serializing_if = "<[Tried]>::is_empty")]
             tried: &'a [Tried],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            snapshot: Option<SnapshotId>,
         }
-        let Self { identity, next, folded, generation, pid, attempt, settled, tried } = self;
+        let Self { identity, next, folded, generation, pid, attempt, settled, tried, .. } = self;
         let Identity { store, epoch } = identity;
         let members = Members {
             store,
@@ -76,6 +82,7 @@ impl Serialize for CursorValue {
             attempt: *attempt,
             settled,
             tried,
+            snapshot: self.needs(),
         };
         members.serialize(serializer)
     }
@@ -86,7 +93,14 @@ impl CursorValue {
     #[must_use]
     pub fn at(identity: Identity, next: Position, folded: u64, generation: u64) -> Self {
         let (settled, tried) = (Vec::new(), Vec::new());
-        Self { identity, next, folded, generation, pid: None, attempt: 0, settled, tried }
+        let (pid, attempt, snapshot) = (None, 0, None);
+        Self { identity, next, folded, generation, pid, attempt, settled, tried, snapshot }
+    }
+
+    /// The snapshot that it stands in.
+    #[must_use]
+    pub fn needs(&self) -> Option<SnapshotId> {
+        self.snapshot.filter(|_| self.next.is_in_snapshot())
     }
 
     /// The newest commit whose durability this cursor vouches for.

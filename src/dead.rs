@@ -13,7 +13,7 @@ use crate::core::Core;
 use crate::dead_letter::DeadLetter;
 use crate::delivery::Delivery;
 use crate::error::{Context, Error, Result};
-use crate::event::{Event, OWN_TYPES, PUT, REMOVE, RecordedEvent};
+use crate::event::{Event, OWN_TYPES, PUT, REMOVE, RecordedEvent, SNAPSHOT};
 use crate::filter::{Filter, Globs};
 use crate::fs;
 use crate::key::Key;
@@ -126,8 +126,8 @@ impl Delivery {
         tracing::warn!(subscription = name, event = event.id(), attempts = count, "a dead letter");
         let transaction =
             Transaction::new().letter(name, event.position, letter.to_json(&core.identity.store)?);
-        // Changes of documents are not what the store says of itself.
-        let is_own = event.kind().starts_with(OWN_TYPES) && ![PUT, REMOVE].contains(&event.kind());
+        // Documents and their changes are not what the store says of itself.
+        let is_own = event.kind().starts_with(OWN_TYPES) && ![PUT, REMOVE, SNAPSHOT].contains(&event.kind());
         if is_own {
             return Ok(transaction);
         }

@@ -10,6 +10,7 @@ use crate::order::Order;
 use crate::pause::Pause;
 use crate::position::Position;
 use crate::retry::RetryPolicy;
+use crate::snapshot::SnapshotId;
 
 /// A subscription as it was last opened. Replaced whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct ResetRequest {
     pub next: Position,
     /// The head when it was made.
     pub folded: u64,
+    /// The snapshot that `next` is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
 }
 
 impl Definition {

@@ -132,15 +132,15 @@ pub enum Error {
         /// The earliest position after which events can still be had.
         oldest: Position,
     },
-    /// A cursor cannot be used: another store's, beyond the journal, or damaged.
+    /// A cursor cannot be used: another store's, beyond the journal, or damaged; or the snapshot that it stands in.
     #[error(
         "subscription `{name}` cannot go on: {what}; \
-         choose a place anew with `docbox reset {name} --to beginning|now|POS`"
+         choose a place anew with `docbox reset {name} --to snapshot|beginning|now|POS`"
     )]
     Cursor {
         /// The subscription.
         name: String,
-        /// What is wrong with its cursor, with the positions.
+        /// What is wrong with its cursor, with the positions, or with its snapshot, with file and line.
         what: String,
     },
 }

@@ -20,6 +20,8 @@ pub const OWN_TYPES: &str = "docbox.";
 pub const PUT: &str = "docbox.put";
 /// The type of the event that tells of a document that was deleted.
 pub const REMOVE: &str = "docbox.remove";
+/// The type of the event that hands over a document of a snapshot.
+pub const SNAPSHOT: &str = "docbox.snapshot";
 
 /// An event: a type, and if wanted a subject (most often the key of the document that it is about) and
 /// data (any JSON value).
@@ -153,10 +155,10 @@ impl RecordedEvent {
         self.position
     }
 
-    /// `<epoch>-<seq>-<idx>`: the same on each redelivery, so that a handler can tell what it has done.
+    /// `<epoch>-<seq>-<idx>`, of an item of a snapshot `<epoch>-<seq>-s<item>`: the same on each redelivery, so that a handler can tell what it has done.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{}-{}-{}", self.epoch, self.position.seq, self.position.idx)
+        format!("{}-{}", self.epoch, self.position)
     }
 
     /// When it was committed; never earlier than that of the commit before.

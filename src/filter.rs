@@ -114,6 +114,12 @@ impl Filter {
         asked && is_kind_wanted && self.matches_subject(Some(key))
     }
 
+    /// Whether an item of a snapshot is wanted: it was asked for, so that only its subject counts.
+    #[must_use]
+    pub fn matches_item(&self, subject: &str) -> bool {
+        self.matches_subject(Some(subject))
+    }
+
     /// The events and changes of a commit that are wanted, from an index on.
     ///
     /// # Errors

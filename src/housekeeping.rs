@@ -1,7 +1,7 @@
 //! Housekeeping: one thread in every store that is open for writing.
 //!
 //! It rolls forward what a dead writer left behind the head, syncs cursors, moves `applied`, and drops
-//! segments. All of it may fail and is tried again; nothing waits for it.
+//! segments and snapshots. All of it may fail and is tried again; nothing waits for it.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::head::Head;
 use crate::journal::Place;
 use crate::recovery::roll_forward;
 use crate::retention::retain;
+use crate::sweep::sweep;
 use crate::sync::{Arc, PoisonError};
 
 /// How often it looks.
@@ -71,7 +72,8 @@ impl Round {
             core.spool.forget();
             retain(core)?;
         }
-        cursors
+        // What the cursors have passed, once that is durable.
+        cursors.and_then(|()| sweep(core))
     }
 
     fn is_checkpoint_due(&self, core: &Core, head: &Head) -> bool {

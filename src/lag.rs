@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use jiff::{Timestamp, Unit};
 
 use crate::core::Core;
+use crate::cursor;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Globs};
 use crate::head::Head;
 use crate::position::Position;
 use crate::retention::Sealed;
+use crate::snapshot::SnapshotId;
 use crate::status::SubscriptionStatus;
 use crate::store::Store;
 
@@ -49,6 +51,38 @@ pub fn wanted(
         }
     }
     Ok(wanted)
+}
+
+/// The same of a cursor that may stand in a snapshot: what is left of that comes first.
+///
+/// # Errors
+/// As [`wanted`]; [`Error::Cursor`] where the snapshot is not there, or damaged.
+pub fn left(
+    core: &Core,
+    (name, globs, snapshot): (&str, &Globs, Option<SnapshotId>),
+    from: Position,
+    end: Position,
+    head: &Head,
+) -> Result<Wanted> {
+    let Some(mut items) = core.items(name, from, snapshot)? else {
+        return wanted(core, globs, from, end, head);
+    };
+    let filter = Filter::new(globs)?;
+    let (mut events, oldest) = (0, items.time());
+    while items.position() < end {
+        let mut is_wanted = false;
+        let more = items.take(|subject| {
+            is_wanted = filter.matches_item(subject);
+            false
+        })?;
+        if more.is_none() {
+            break;
+        }
+        events += u64::from(is_wanted);
+    }
+    let rest = wanted(core, globs, Position::new(from.seq + 1, 0), end, head)?;
+    let oldest = if events > 0 { Some(oldest) } else { rest.oldest };
+    Ok(Wanted { events: events + rest.events, oldest })
 }
 
 /// What the journal keeps for a subscription.
@@ -134,9 +168,15 @@ fn measure(
     if to < from || elapsed.is_zero() {
         return Ok(());
     }
-    let settled = match wanted(core, &one.globs(), from.next(), to.next(), &core.head()?) {
-        // What it has settled may be gone by now.
-        Err(Error::Compacted { .. }) => return Ok(()),
+    let globs = one.globs();
+    let snapshot = match cursor::peek(&*core.fs, &core.names, &one.name) {
+        Err(Error::NoSubscription { .. }) => return Ok(()),
+        value => value?.and_then(|value| value.snapshot),
+    };
+    let whose = (one.name.as_str(), &globs, snapshot);
+    let settled = match left(core, whose, from.next(), to.next(), &core.head()?) {
+        // What it has settled may be gone by now, and so is a snapshot that it has passed.
+        Err(Error::Compacted { .. } | Error::Cursor { .. }) => return Ok(()),
         settled => settled?.events,
     };
     let pace = Pace::new(settled, before.lag_events, one.lag_events, elapsed);

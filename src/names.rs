@@ -1,8 +1,10 @@
 //! Names: every file name of a store is made here, and parsed here.
 
 mod aside;
+mod snapshot;
 
 pub(crate) use aside::{Displaced, kept_prefix, spool_prefix};
+pub(crate) use snapshot::{SNAPSHOT_DRAFT, parse_snapshot, parse_snapshot_stem, snapshot_stem};
 
 use std::borrow::Cow;
 use std::ffi::OsStr;

@@ -7,13 +7,16 @@ use crate::core::Core;
 use crate::cursor::{self, Cursor, CursorValue};
 use crate::defining;
 use crate::definition::Definition;
+use crate::draft::{self, Beginning, Draft};
 use crate::error::{Context, Error, Result};
 use crate::filter::{Filter, Globs};
 use crate::fs::{File, Lock};
 use crate::head::Head;
+use crate::lock::Locked;
 use crate::names;
 use crate::order::Order;
 use crate::register::Register;
+use crate::renaming;
 use crate::retry::RetryPolicy;
 use crate::roster;
 use crate::settlement::fold;
@@ -150,7 +153,8 @@ impl SubscriptionBuilder {
     ///
     /// # Errors
     /// [`Error::Busy`]; [`Error::Invalid`] for the name, a glob, or a first opening without a start;
-    /// [`Error::Compacted`] for a start that is no longer kept; [`Error::Cursor`].
+    /// [`Error::Compacted`] for a start that is no longer kept; [`Error::Cursor`]; [`Error::Json`] for a document
+    /// that is none, at a first opening with [`Start::Snapshot`].
     pub fn open(self) -> Result<Subscription> {
         let store = self.store.clone();
         let core = store.core();
@@ -163,21 +167,12 @@ impl SubscriptionBuilder {
         if !existed && self.start.is_none() {
             return Err(Error::Invalid(format!(
                 "subscription `{}` is opened for the first time: say where it begins, \
-                 at the `beginning`, `now`, or after a position (`--from` on the command line)",
+                 at the `beginning`, `now`, with a `snapshot`, or after a position (`--from` on the command line)",
                 self.name
             )));
         }
         let lock = self.hold(core)?;
-        let (locked, head) = defining::take(core)?;
-        if roster::is_there(&*core.fs, &core.names, &self.name)? {
-            let old = Definition::read(&*core.fs, &core.names, &self.name)?;
-            self.define(core, old.as_ref())?;
-        } else if existed {
-            // Removed or renamed while its consumer was waited for: to begin it anew is not what was asked for.
-            return Err(Error::NoSubscription { name: self.name });
-        } else {
-            self.create(core, &head)?;
-        }
+        let (locked, head) = self.make_sure(core, existed)?;
         // Under the lock still: a register may be made anew, which must not bring a removed one back.
         let taken = Cursor::take_over(&*core.fs, &core.names, &self.name, &core.identity, &head);
         drop(locked);
@@ -188,6 +183,28 @@ impl SubscriptionBuilder {
         let Self { name, retry, order, stop, .. } = self;
         let consumer = Consumer::new(store, name, (retry, order), cursor, lock);
         Ok(Subscription::new(consumer, filter, stop))
+    }
+
+    /// Makes it where it is not there, and writes down what it is now. The lock, under which it is there.
+    fn make_sure<'a>(&self, core: &'a Core, existed: bool) -> Result<(Locked<'a>, Head)> {
+        loop {
+            let mut draft = self.take_snapshot(core)?;
+            let (locked, head) = defining::take(core)?;
+            if roster::is_there(&*core.fs, &core.names, &self.name)? {
+                let old = Definition::read(&*core.fs, &core.names, &self.name)?;
+                self.define(core, old.as_ref())?;
+                return Ok((locked, head));
+            }
+            if existed {
+                // Removed or renamed while its consumer was waited for: to begin it anew is not what was asked for.
+                return Err(Error::NoSubscription { name: self.name.clone() });
+            }
+            match self.create(core, &locked, &head, draft.as_mut()) {
+                // What was committed since the snapshot is dropped already: it needs another.
+                Err(Error::Compacted { .. }) if draft.is_some() => {}
+                created => return created.map(|()| (locked, head)),
+            }
+        }
     }
 
     /// Its cursor could not be made durable. Of what an earlier consumer of this process wrote, that is known from
@@ -229,6 +246,17 @@ impl SubscriptionBuilder {
         }
     }
 
+    /// The snapshot that it is to begin with. It takes as long as the documents take to read, so it is taken before
+    /// the lock is.
+    fn take_snapshot(&self, core: &Core) -> Result<Option<Draft>> {
+        if self.start != Some(Start::Snapshot)
+            || roster::is_there(&*core.fs, &core.names, &self.name)?
+        {
+            return Ok(None);
+        }
+        draft::take(core).map(Some)
+    }
+
     /// Writes down what it is now, if that has changed.
     fn define(&self, core: &Core, old: Option<&Definition>) -> Result<()> {
         let new = Definition {
@@ -246,15 +274,29 @@ impl SubscriptionBuilder {
 
     /// Makes the cursor, durably, before anything is delivered; then the definition, which makes it count where
     /// one that had ended, or that nothing came of, left its own.
-    fn create(&self, core: &Core, head: &Head) -> Result<()> {
-        let next = resolve(core, self.start.unwrap_or(Start::Beginning), head)?;
+    fn create(
+        &self,
+        core: &Core,
+        locked: &Locked<'_>,
+        head: &Head,
+        draft: Option<&mut Draft>,
+    ) -> Result<()> {
+        let Beginning { next, snapshot } = match draft {
+            Some(draft) => draft.place(core, locked, head)?,
+            None => Beginning::at(resolve(core, self.start.unwrap_or(Start::Beginning), head)?),
+        };
         let value = CursorValue::at(core.identity.clone(), next, head.seq, 0);
+        let value = CursorValue { snapshot, ..value };
         let path = core.names.cursor(&self.name);
         let created =
             Register::create(&*core.fs, &path, &value).and_then(|()| self.define(core, None));
         if created.is_err() {
             // There, perhaps, but not durable: a subscription that a power cut forgets would begin anew.
             let _ = core.fs.remove_file(&path);
+            if snapshot.is_some() {
+                // Nor may a power cut bring it back once its snapshot is gone.
+                let _ = renaming::remove_for_good(core, &self.name);
+            }
         }
         created
     }

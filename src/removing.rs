@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::names;
 use crate::renaming::remove_cursor;
 use crate::roster;
+use crate::sweep::sweep_if_possible;
 
 /// Removes a subscription. A consumer that runs ends at its next look. The moment is the replacement of its
 /// definition; where a later step fails, whatever is left is void, and removing it again removes that.
@@ -27,6 +28,7 @@ pub fn remove(core: &Core, name: &str) -> Result<()> {
     // It does no harm where it stays.
     let _ = core.fs.remove_file(&names.cursor_definition(name));
     defining::tell(core, &mut locked, &head)?;
+    sweep_if_possible(core, &locked);
     tracing::info!(subscription = name, "removed");
     Ok(())
 }

@@ -153,7 +153,10 @@ fn finish(core: &Core, new: Definition) -> Result<()> {
 }
 
 /// Removes a cursor that is void, durably.
-fn remove_for_good(core: &Core, name: &str) -> Result<()> {
+///
+/// # Errors
+/// What the disk says.
+pub fn remove_for_good(core: &Core, name: &str) -> Result<()> {
     if !roster::has_cursor(&*core.fs, &core.names, name)? {
         // The sync of an earlier removal may have failed, and another one would prove nothing: only what is
         // removed now does.

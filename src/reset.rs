@@ -11,14 +11,20 @@ use crate::commit::commit;
 use crate::core::Core;
 use crate::cursor::{self, CursorValue};
 use crate::defining;
-use crate::definition::ResetRequest;
+use crate::definition::{Definition, ResetRequest};
+use crate::draft::{self, Beginning, Draft};
 use crate::error::{Context, Error, Result};
 use crate::event::Event;
 use crate::fs::{Lock, Open};
+use crate::head::Head;
+use crate::names;
 use crate::opening::{BUSY_FOR, STAND_BY};
 use crate::position::Position;
 use crate::register::{Register, RegisterWriter};
+use crate::roster;
+use crate::snapshot::reader::Items;
 use crate::start::{Start, resolve};
+use crate::sweep::sweep_if_possible;
 use crate::sync::thread;
 use crate::transaction::Transaction;
 
@@ -27,12 +33,26 @@ use crate::transaction::Transaction;
 /// # Errors
 /// [`Error::NoSubscription`], [`Error::Compacted`], [`Error::Invalid`].
 pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
+    loop {
+        let mut draft = take_snapshot(core, name, to)?;
+        match reset_with(core, name, to, draft.as_mut()) {
+            // What was committed since the snapshot is dropped already: it needs another.
+            Err(Error::Compacted { .. }) if draft.is_some() => {}
+            done => return done,
+        }
+    }
+}
+
+fn reset_with(core: &Core, name: &str, to: Start, draft: Option<&mut Draft>) -> Result<Position> {
     let (mut locked, head) = defining::take(core)?;
     let mut definition = defining::find(core, name)?;
-    let next = resolve(core, to, &head)?;
+    let Beginning { next, snapshot } = match draft {
+        Some(draft) => draft.place(core, &locked, &head)?,
+        None => beginning(core, &definition, to, &head)?,
+    };
     let obeyed = cursor::peek(&*core.fs, &core.names, name)?.map_or(0, |value| value.generation);
     let last = definition.reset.map_or(0, |request| request.generation).max(obeyed);
-    let request = ResetRequest { generation: last + 1, next, folded: head.seq };
+    let request = ResetRequest { generation: last + 1, next, folded: head.seq, snapshot };
     definition.reset = Some(request);
     definition.write(&*core.fs, &core.names)?;
     let lock = cursor::open_lock(&*core.fs, &core.names, name)?;
@@ -48,8 +68,46 @@ pub fn reset(core: &Core, name: &str, to: Start) -> Result<Position> {
         obey_alone(core, name, request)?;
     }
     defining::tell(core, &mut locked, &head)?;
+    sweep_if_possible(core, &locked);
     tracing::info!(subscription = name, next = %next, "reset");
     Ok(next)
+}
+
+/// The snapshot to go to, before the lock is taken.
+fn take_snapshot(core: &Core, name: &str, to: Start) -> Result<Option<Draft>> {
+    if to != Start::Snapshot {
+        return Ok(None);
+    }
+    core.check_writable()?;
+    names::check_subscription(name)?;
+    if !roster::is_there(&*core.fs, &core.names, name)? {
+        return Err(Error::NoSubscription { name: name.to_owned() });
+    }
+    draft::take(core).map(Some)
+}
+
+/// Where a start leads: into the journal, or to an item of the snapshot that the subscription is in.
+fn beginning(core: &Core, definition: &Definition, to: Start, head: &Head) -> Result<Beginning> {
+    let Start::After(asked) = to else { return Ok(Beginning::at(resolve(core, to, head)?)) };
+    let name = &definition.name;
+    let value = cursor::peek(&*core.fs, &core.names, name)?;
+    let request = definition.request_after(value.as_ref().map_or(0, |value| value.generation));
+    let snapshot = match request {
+        Some(request) => request.snapshot,
+        None => value.and_then(|value| value.needs()),
+    };
+    if !asked.is_in_snapshot() || snapshot.is_none_or(|snapshot| snapshot.seq != asked.seq) {
+        return Ok(Beginning::at(resolve(core, to, head)?));
+    }
+    let items = core.items(name, asked.next(), snapshot)?;
+    let count = items.as_ref().map_or(0, Items::count);
+    if asked.item().is_some_and(|item| item >= count) {
+        return Err(Error::Invalid(format!(
+            "position {asked} is beyond the snapshot of subscription `{name}`, which has {count} items"
+        )));
+    }
+    let next = items.map_or_else(|| asked.next(), |items| items.position());
+    Ok(Beginning { next, snapshot: snapshot.filter(|_| next.is_in_snapshot()) })
 }
 
 /// Events that a subscription did not get and that are no longer kept: it went on behind them.
@@ -96,8 +154,10 @@ pub fn reset_over_gap(core: &Core, name: &str, to: Start) -> Result<(Position, O
 /// Where to go, and what is missing before that.
 fn find_gap(core: &Core, name: &str, to: Start) -> Result<(Start, Option<Gap>)> {
     let (_locked, head) = defining::take(core)?;
-    defining::find(core, name)?;
-    match resolve(core, to, &head) {
+    let definition = defining::find(core, name)?;
+    // A snapshot is of now, and always to be had.
+    let to_now = if to == Start::Snapshot { Start::Now } else { to };
+    match beginning(core, &definition, to_now, &head) {
         Err(Error::Compacted { asked, oldest }) => {
             Ok((Start::After(oldest), Some(Gap { after: asked, up_to: oldest })))
         }
@@ -131,6 +191,7 @@ impl ResetRequest {
     /// The cursor that has obeyed this request.
     #[must_use]
     pub fn cursor(&self, core: &Core) -> CursorValue {
-        CursorValue::at(core.identity.clone(), self.next, self.folded, self.generation)
+        let Self { next, folded, generation, snapshot } = *self;
+        CursorValue { snapshot, ..CursorValue::at(core.identity.clone(), next, folded, generation) }
     }
 }

@@ -169,7 +169,7 @@ fn settled(core: &Core, name: &str) -> Result<u64> {
     let needed = |value: &CursorValue| {
         let request = definition.as_ref().and_then(|it| it.request_after(value.generation));
         let next = request.map_or(value.next, |request| request.next.min(value.next));
-        (next.seq - 1).min(value.folded)
+        (next.first_commit() - 1).min(value.folded)
     };
     Ok(values.iter().map(needed).min().unwrap_or(0))
 }

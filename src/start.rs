@@ -19,6 +19,8 @@ pub enum Start {
     After(Position),
     /// With the first commit of this time, or the first after it.
     At(Timestamp),
+    /// With every document as it is now, as events `docbox.snapshot`, and then with what is committed from now on.
+    Snapshot,
 }
 
 /// The first position that a start means. Under `commit.lock`, so that it cannot be dropped meanwhile.
@@ -34,6 +36,13 @@ pub fn resolve(core: &Core, start: Start, head: &Head) -> Result<Position> {
         Start::At(time) => at(core, time, oldest, head),
         Start::Beginning => Ok(Position::new(oldest, 0)),
         Start::Now => Ok(Position::new(head.seq + 1, 0)),
+        Start::Snapshot => Err(Error::Invalid(
+            "a snapshot is for a subscription; use `beginning` for the events that are kept".into(),
+        )),
+        Start::After(asked) if asked.is_in_snapshot() => Err(Error::Invalid(format!(
+            "position {asked} is in a snapshot; only the subscription that is in it just now can go there; use \
+             `snapshot` for one of now"
+        ))),
         Start::After(asked) if asked.seq > head.seq => Err(Error::Invalid(format!(
             "position {asked} is beyond the head, which is at {}; use `now` for what comes from here on",
             head.seq

@@ -234,12 +234,15 @@ impl SubscriptionStatus {
         let checked = value.ok_or_else(|| cursor::unreadable(&status.name)).and_then(|value| {
             cursor::check(&status.name, &value, &core.identity, &head).map(|()| value)
         });
-        let needed = checked.as_ref().map_or(1, |value| value.next.seq.min(value.folded + 1));
+        let needed =
+            checked.as_ref().map_or(1, |value| value.next.first_commit().min(value.folded + 1));
         let Kept { held_bytes, retention_s } = lag::kept(sealed, needed);
         (status.held_bytes, status.retention_s) = (held_bytes, retention_s);
         match checked {
             Ok(value) => match status.measure_lag(core, &value, &head) {
-                Err(gone @ Error::Compacted { .. }) => status.error = Some(gone.to_string()),
+                Err(gone @ (Error::Compacted { .. } | Error::Cursor { .. })) => {
+                    status.error = Some(gone.to_string());
+                }
                 measured => measured?,
             },
             Err(unusable) => status.error = Some(unusable.to_string()),
@@ -250,13 +253,15 @@ impl SubscriptionStatus {
     fn measure_lag(&mut self, core: &Core, value: &CursorValue, head: &Head) -> Result<()> {
         let globs = self.globs();
         let end = Position::end_of(head.seq).next();
-        let lag = lag::wanted(core, &globs, value.next, end, head)?;
+        let whose = (self.name.as_str(), &globs, value.snapshot);
+        let lag = lag::left(core, whose, value.next, end, head)?;
         let mut settled = 0;
         for Run(first, last) in &value.settled {
-            settled += lag::wanted(core, &globs, *first, last.next(), head)?.events;
+            settled += lag::left(core, whose, *first, last.next(), head)?.events;
         }
         self.lag_events = lag.events.saturating_sub(settled);
         self.lag_age_s = lag.oldest.filter(|_| self.lag_events > 0).map(lag::age_s);
+        self.name_blocked_items(core, value)?;
         self.name_blocked(core, &Filter::new(&globs)?, head)
     }
 
@@ -266,16 +271,28 @@ impl SubscriptionStatus {
         Globs { types, subjects, changes: self.changes }
     }
 
+    /// The same of the items of a snapshot.
+    fn name_blocked_items(&mut self, core: &Core, value: &CursorValue) -> Result<()> {
+        for one in self.blocked.iter_mut().filter(|one| one.position.is_in_snapshot()) {
+            let items = core.items(&self.name, one.position, value.snapshot)?;
+            one.subject = items.map(|mut items| items.subject()).transpose()?.flatten();
+        }
+        Ok(())
+    }
+
     /// What that is about which is blocked.
     fn name_blocked(&mut self, core: &Core, filter: &Filter, head: &Head) -> Result<()> {
         let (Some(first), Some(last)) = (self.blocked.first(), self.blocked.last()) else {
             return Ok(());
         };
-        let (mut reader, last) = (core.reader(first.position.seq), last.position.seq);
+        let (mut reader, last) = (core.reader(first.position.first_commit()), last.position.seq);
         while reader.next() <= last {
             let blocked = &mut self.blocked;
             let read = reader.read_up_to(head, filter.up_to(), |line| {
-                for one in blocked.iter_mut().filter(|one| one.position.seq == line.seq) {
+                let in_line = |one: &&mut Blocked| {
+                    one.position.seq == line.seq && one.position.item().is_none()
+                };
+                for one in blocked.iter_mut().filter(in_line) {
                     one.subject = line.subject(one.position.idx as usize).map(str::to_owned);
                 }
                 Ok(())

@@ -22,6 +22,7 @@ use crate::queue::Commit;
 use crate::retain::Retain;
 use crate::retention::retain;
 use crate::status::Status;
+use crate::sweep::sweep;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Arc, Mutex, PoisonError};
 use crate::transaction::Transaction;
@@ -285,7 +286,9 @@ impl Store {
         let left = if core.read_only {
             Ok(())
         } else {
-            housekeeping::sync_cursors(core).and_then(|()| checkpoint(core).map(|_| ()))
+            housekeeping::sync_cursors(core)
+                .and_then(|()| checkpoint(core).map(|_| ()))
+                .and_then(|()| sweep(core))
         };
         core.close();
         core.release();

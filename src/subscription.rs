@@ -12,16 +12,15 @@ use crate::consumer::Consumer;
 use crate::deliveries::Deliveries;
 use crate::delivery::Delivery;
 use crate::error::{Error, Result};
-use crate::event::RecordedEvent;
 use crate::filter::Filter;
 use crate::head::Head;
 use crate::head_reader::HeadReader;
-use crate::journal::Reader;
 use crate::notices::Notices;
 use crate::order::Order;
 use crate::pause::Pause;
 use crate::position::Position;
 use crate::settlement;
+use crate::source::Source;
 #[cfg(feature = "async")]
 use crate::stream::DeliveryStream;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +56,7 @@ pub struct Subscription {
     consumer: Arc<Consumer>,
     filter: Filter,
     head: HeadReader,
-    reader: Reader,
+    source: Source,
     notices: Notices,
     /// The last commit that asked for dead letters to be delivered again, when they were looked at; `None`
     /// before the first look.
@@ -91,16 +90,16 @@ impl Want {
 impl Subscription {
     pub(crate) fn new(consumer: Consumer, filter: Filter, stop: Arc<AtomicBool>) -> Self {
         let core = consumer.store.core();
-        let floor = consumer.window().floor();
+        let source = Source::new(core, consumer.cursor().value());
         let mut cursors = core.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         cursors.push(Arc::clone(&consumer.cursor));
         drop(cursors);
-        let (head, reader) = (core.head_reader(), core.reader(floor.seq));
+        let head = core.head_reader();
         Self {
             consumer: Arc::new(consumer),
             filter,
             head,
-            reader,
+            source,
             notices: Notices::default(),
             redriven: None,
             letters: BTreeSet::new(),
@@ -332,7 +331,7 @@ impl Subscription {
                 Picked::Nothing(due) => due.is_none() || self.consumer.order != Order::Total,
                 _ => false,
             };
-            let is_beyond = target.is_some_and(|target| self.reader.next() > target);
+            let is_beyond = target.is_some_and(|target| self.source.next() > target);
             if !reads || is_full || is_beyond || !self.read_on(head, most)? {
                 return Ok(picked);
             }
@@ -353,30 +352,26 @@ impl Subscription {
             || (per_subject && spots.len() >= self.consumer.order.parallel())
     }
 
-    /// Reads commits until one has events that are wanted, or enough for a batch; whether there was any.
+    /// Reads commits, or items of the snapshot, until one has events that are wanted, or enough for a batch; whether there was any.
     fn read_on(&mut self, head: &Head, most: usize) -> Result<bool> {
-        let epoch = self.consumer.store.core().identity.epoch;
         let (mut count, mut skipped) = (0, 0);
         let consumer = Arc::clone(&self.consumer);
         let mut window = consumer.window();
         let enough = if consumer.order == Order::Total { most } else { 1 };
         while count < enough && skipped < MOVED_WITHOUT_WRITE && !window.is_full(most) {
-            let (filter, seq, read_to) = (&self.filter, self.reader.next(), window.read_to());
-            let from = if seq == read_to.seq { read_to.idx as usize } else { 0 };
-            let wanted: Option<Vec<RecordedEvent>> =
-                self.reader
-                    .read_up_to(head, filter.up_to(), |line| filter.wanted(line, from, epoch))?;
-            let Some(wanted) = wanted else { break };
+            let (core, whose) = (consumer.store.core(), (&*consumer.name, &self.filter));
+            let read = self.source.read(core, whose, window.read_to(), head)?;
+            let Some((wanted, read_to)) = read else { break };
             count += wanted.len();
             skipped += u64::from(wanted.is_empty());
-            window.push(wanted, Position::end_of(seq).next());
+            window.push(wanted, read_to);
         }
         Ok(count > 0 || skipped > 0)
     }
 
     /// Whether nothing is left to do up to a commit.
     fn is_past(&self, target: u64) -> bool {
-        self.reader.next() > target
+        self.source.next() > target
             && self.letters.is_empty()
             && !self.consumer.window().is_pending(target)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::core::Core;
-use crate::cursor;
+use crate::cursor::{self, CursorValue};
 use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Error, Result};
@@ -251,6 +251,9 @@ impl Verify<'_> {
             };
             self.report.subscriptions += 1;
             let path = core.names.cursor(&name);
+            if let Some(value) = &value {
+                self.snapshot(&name, value)?;
+            }
             let checked = match (value, head) {
                 (None, _) => Err(cursor::unreadable(&name)),
                 (Some(value), Some(_)) => {
@@ -268,6 +271,29 @@ impl Verify<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The snapshot that a cursor stands in, from there on.
+    fn snapshot(&mut self, name: &str, value: &CursorValue) -> Result<()> {
+        let read = || -> Result<()> {
+            let Some(mut items) = self.core.items(name, value.next, value.snapshot)? else {
+                return Ok(());
+            };
+            while items.subject()?.is_some() {}
+            Ok(())
+        };
+        match read() {
+            Err(error @ Error::Cursor { .. }) => {
+                // Its consumer may have passed it meanwhile, and then it is gone.
+                let now = cursor::peek(&*self.core.fs, &self.core.names, name).ok().flatten();
+                if now.is_some_and(|now| now.needs() == value.needs()) {
+                    let path = self.core.names.cursor(name);
+                    self.report.find(Severity::Damage, path, error.to_string());
+                }
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     fn documents(&mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {

@@ -111,7 +111,7 @@ fn quiet(core: &Core) -> Result<Option<u64>> {
 }
 
 /// Says in which file a JSON error is.
-fn in_file(core: &Core, key: &Key, error: Error) -> Error {
+pub(crate) fn in_file(core: &Core, key: &Key, error: Error) -> Error {
     match error {
         Error::Json { line, column, what } => Error::Json {
             line,

@@ -11,6 +11,7 @@ use crate::filter::{Filter, Globs};
 use crate::names;
 use crate::position::Position;
 use crate::roster;
+use crate::snapshot::SnapshotId;
 use crate::sync::thread;
 
 /// How often it is looked whether the cursor has moved.
@@ -94,16 +95,31 @@ impl Look<'_> {
             return Ok(false);
         }
         // Nobody need move the cursor over what is not wanted.
-        self.first = self.first_wanted(value.next)?;
+        self.first = self.first_wanted(value.next, value.snapshot)?;
         Ok(self.first.is_none())
     }
 
-    fn first_wanted(&self, from: Position) -> Result<Option<Position>> {
+    fn first_wanted(
+        &self,
+        from: Position,
+        snapshot: Option<SnapshotId>,
+    ) -> Result<Option<Position>> {
         let (core, name) = (self.core, self.name);
         let definition = Definition::read(&*core.fs, &core.names, name)?;
         let globs = definition.map_or_else(Globs::default, |definition| definition.filter);
         let (filter, head) = (Filter::new(&globs)?, core.head()?);
-        let mut reader = core.reader(from.seq);
+        if let Some(mut items) = core.items(name, from, snapshot)? {
+            let mut position = items.position();
+            while position <= self.target
+                && let Some(subject) = items.subject()?
+            {
+                if filter.matches_item(&subject) {
+                    return Ok(Some(position));
+                }
+                position = items.position();
+            }
+        }
+        let mut reader = core.reader(from.first_commit());
         while reader.next() <= self.target.seq {
             let begins = if reader.next() == from.seq { from.idx as usize } else { 0 };
             let first = reader

@@ -108,8 +108,9 @@ pub enum Verb {
     Reset {
         /// The subscription.
         name: String,
-        /// Where to: `beginning`, `now`, a position, after which it goes on, or a time.
-        #[arg(long, value_name = "beginning|now|POS|TIME", value_parser = start)]
+        /// Where to: `beginning`, `now`, a position, after which it goes on, a time, or `snapshot`: every document as
+        /// it is now, and then what is committed from now on.
+        #[arg(long, value_name = "beginning|now|snapshot|POS|TIME", value_parser = start)]
         to: StartArg,
         /// Go on with the oldest event where what follows POS, or TIME, is no longer kept; an event `docbox.gap`
         /// says what is missing.
@@ -334,8 +335,9 @@ pub struct Events {
 pub struct Subscribe {
     /// The subscription: 1 to 64 of a-z 0-9 - _.
     pub name: String,
-    /// Where a new subscription begins; ignored later.
-    #[arg(long, value_name = "beginning|now|POS|TIME", value_parser = start)]
+    /// Where a new subscription begins; ignored later. `snapshot`: with every document as it is now, an event
+    /// `docbox.snapshot` each, and then with what is committed from now on.
+    #[arg(long, value_name = "beginning|now|snapshot|POS|TIME", value_parser = start)]
     pub from: Option<StartArg>,
     #[command(flatten)]
     pub globs: Globs,

@@ -1,4 +1,4 @@
-//! `beginning`, `now`, a position, or a time.
+//! `beginning`, `now`, `snapshot`, a position, or a time.
 
 use docbox::Start;
 
@@ -11,13 +11,14 @@ pub fn start(text: &str) -> Result<StartArg, String> {
     match text {
         "beginning" => Ok(StartArg(Start::Beginning)),
         "now" => Ok(StartArg(Start::Now)),
+        "snapshot" => Ok(StartArg(Start::Snapshot)),
         text => match (text.parse(), text.parse()) {
             (Ok(position), _) => Ok(StartArg(Start::After(position))),
             (_, Ok(time)) => Ok(StartArg(Start::At(time))),
             (Err(error), _) => {
                 let error: docbox::Error = error;
                 Err(format!(
-                    "{error}; or `beginning`, or `now`, or a time as `2026-11-25T18:00:00Z`"
+                    "{error}; or `beginning`, or `now`, or `snapshot`, or a time as `2026-11-25T18:00:00Z`"
                 ))
             }
         },

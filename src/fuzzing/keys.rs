@@ -83,7 +83,7 @@ fn position(text: &str) {
     let Ok(position) = text.parse::<Position>() else { return };
     assert_eq!(position.to_string().parse::<Position>().ok(), Some(position));
     assert!(position < position.next() && position.next().before() == position);
-    assert!(position.before() <= position && position.padded().len() >= 22);
+    assert!(position.before() <= position && position.padded().len() >= 18);
 }
 
 fn time(text: &str) {

@@ -233,6 +233,7 @@ fn the_store_s_files_lie_where_the_format_says() {
         (names.cursor("ui"), "/s/.docbox/cursors/ui"),
         (names.cursor_definition("ui"), "/s/.docbox/cursors/ui.json"),
         (names.cursor_lock("ui"), "/s/.docbox/cursors/ui.lock"),
+        (names.snapshot(42, 0x9f), "/s/.docbox/cursors/0000000000000042-000000000000009f.jsonl"),
         (names.journal(), "/s/.docbox/journal"),
         (names.segment(1), "/s/.docbox/journal/0000000000000001.jsonl"),
         (names.spool(), "/s/.docbox/spool"),

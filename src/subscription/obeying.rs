@@ -5,6 +5,7 @@ use crate::cursor::CursorValue;
 use crate::dead;
 use crate::error::Result;
 use crate::head::Head;
+use crate::source::Source;
 use crate::sync::Arc;
 
 impl Subscription {
@@ -37,7 +38,7 @@ impl Subscription {
 
     /// Does what its definition says since the last look: a reset is gone to, once.
     pub(super) fn obey(&mut self, version: u64, head: &Head) -> Result<()> {
-        let is_idle = self.reader.next() > head.seq && self.consumer.window().is_empty();
+        let is_idle = self.source.next() > head.seq && self.consumer.window().is_empty();
         let consumer = Arc::clone(&self.consumer);
         let core = consumer.store.core();
         let Some(definition) = self.notices.look(core, &consumer.name, version, is_idle)? else {
@@ -50,7 +51,7 @@ impl Subscription {
             cursor.write(CursorValue { pid, ..request.cursor(core) })?;
             window.reset(request.next, request.folded, request.generation);
             // Before the sync, which may fail: what it said is obeyed by then.
-            self.reader = core.reader(request.next.seq);
+            self.source = Source::new(core, cursor.value());
             drop(window);
             cursor.sync()?;
             tracing::info!(subscription = self.consumer.name, next = %request.next, "went where a reset said");

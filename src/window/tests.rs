@@ -191,7 +191,7 @@ fn nothing_is_folded_past_a_commit_that_is_on_its_way() {
     let mut window = window(&value(1), &["a", "b", "c"]);
     let flights: Vec<u64> = (1..=3).map(|seq| take(&mut window, seq)).collect();
     assert_eq!(window.begin_commit(spot(2), flights[1]), Err(at(2)));
-    assert_eq!(window.begin_commit(spot(1), flights[0]), Ok(Position::new(1, Position::LAST_IDX)));
+    assert_eq!(window.begin_commit(spot(1), flights[0]), Ok(Position::end_of(1)));
     window.end_commit(spot(1), flights[0], 11);
     window.pass();
     assert_eq!(window.movable(0).folded, 0, "the commit of 2 may be 10");

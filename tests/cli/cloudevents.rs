@@ -48,6 +48,42 @@ fn the_official_parser_takes_every_line_that_is_printed() {
 }
 
 #[test]
+fn documents_of_a_snapshot_are_cloudevents_too() {
+    let tavern = Tavern::new();
+    tavern.run_with(&["put", "agents/Nguyễn Thị Mai"], r#"{"n":1.0}"#).ok();
+    tavern.run_with(&["put", "agents/jake", "--event", "Put"], "null").ok();
+    let mut events = parsed(&tavern.run(&["subscribe", "ui", "--from", "snapshot"]).ok(), 2);
+    tavern.run_with(&["put", "agents/jake", "--event", "Put"], "2").ok();
+    events.extend(parsed(&tavern.run(&["subscribe", "ui", "--from", "snapshot"]).ok(), 1));
+    let ids: Vec<&str> = events.iter().map(AttributesReader::id).collect();
+    assert_eq!(ids, ["1-2-s0", "1-2-s1", "1-3-0"]);
+    let sequences = events.iter().map(|event| event.extension("sequence").unwrap().to_string());
+    assert!(sequences.is_sorted(), "as text");
+    assert_eq!(
+        (events[0].ty(), events[0].subject()),
+        ("docbox.snapshot", Some("agents/Nguyễn Thị Mai"))
+    );
+    let Some(Data::Json(data)) = events[0].data() else { panic!("{:?}", events[0]) };
+    assert_eq!(data["document"], serde_json::json!({"n": 1.0}));
+    let got = tavern.run(&["get", "agents/Nguyễn Thị Mai", "--json"]).json().remove(0);
+    assert_eq!(data["revision"], got["revision"]);
+    assert!(tavern.run(&["events"]).ok().lines().count() == 2, "they are not in the journal");
+    assert_eq!(tavern.run(&["reset", "ui", "--to", "snapshot"]).ok(), "ui 3-s\n");
+    assert_eq!(tavern.run(&["subscriptions", "--json"]).json()[0]["lag_events"], 2);
+    tavern.run(&["wait", "ui", "3", "--timeout", "0s"]).fails(1);
+    let shown = "ev=$(cat); echo $DOCBOX_TYPE $DOCBOX_SUBJECT $DOCBOX_POSITION";
+    let shown = tavern.run(&["subscribe", "ui", "--exec", shown]).ok();
+    assert_eq!(
+        shown,
+        "docbox.snapshot agents/Nguyễn Thị Mai 3-s0\ndocbox.snapshot agents/jake 3-s1\n"
+    );
+    tavern.run(&["wait", "ui", "3", "--timeout", "0s"]).ok();
+    let said = tavern.run(&["reset", "ui", "--to", "3-s0"]).fails(2);
+    assert!(said.contains("only the subscription that is in it"), "{said}");
+    assert!(tavern.run(&["events", "--after", "snapshot"]).fails(2).contains("for a subscription"));
+}
+
+#[test]
 fn events_of_the_stores_own_are_cloudevents_too() {
     let tavern = Tavern::with_turns(2);
     let args = ["subscribe", "ui", "--from", "beginning", "--type", "docbox.*", "--type", "Turn"];

@@ -9,6 +9,7 @@ mod journal;
 mod opening;
 mod settlement;
 mod settling;
+mod snapshot;
 mod spool;
 mod verbs;
 

@@ -31,6 +31,7 @@ mod publisher;
 mod reset;
 mod retention;
 mod settling;
+mod snapshot;
 mod start;
 #[cfg(feature = "async")]
 mod stream;
