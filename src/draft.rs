@@ -88,6 +88,9 @@ type Place = (u64, usize);
 struct Survey<'a> {
     core: &'a Core,
     sheet: Sheet,
+    /// Where the lines of the documents that were listed end, in order. What was read anew stands behind them,
+    /// some of it more than once.
+    listed: u64,
     /// What was read anew since it was listed; `None` for what is not there any more.
     anew: BTreeMap<Key, Option<Place>>,
     /// What was no JSON when it was read: perhaps somebody edits it just now.
@@ -116,7 +119,8 @@ fn try_take(core: &Core) -> Result<Draft> {
     let sheet = Sheet::new(core, &locked)?;
     drop(locked);
     let seen = core.head()?.seq;
-    let mut survey = Survey { core, sheet, anew: BTreeMap::new(), odd: BTreeSet::new(), seen };
+    let (anew, odd) = (BTreeMap::new(), BTreeSet::new());
+    let mut survey = Survey { core, sheet, listed: 0, anew, odd, seen };
     survey.read_all()?;
     survey.read_what_changed()?;
     let (head, fair) = survey.read_the_rest()?;
@@ -142,6 +146,8 @@ impl Survey<'_> {
                 self.put_off(key, error)?;
             }
         }
+        self.sheet.flush()?;
+        self.listed = self.sheet.len;
         Ok(())
     }
 
@@ -216,11 +222,9 @@ impl Survey<'_> {
 
     /// The sheet with each document once, in the order of keys.
     fn in_order(self, fair: Option<Sheet>) -> Result<Sheet> {
-        let Self { anew, mut sheet, .. } = self;
+        let Self { anew, mut sheet, listed, .. } = self;
         let Some(mut fair) = fair else { return Ok(sheet) };
         sheet.flush()?;
-        // What was read anew stands behind what was listed, which is in order.
-        let listed = anew.values().flatten().map(|place| place.0).min().unwrap_or(sheet.len);
         let mut lines = Lines::new(Arc::clone(&sheet.file), listed);
         let mut anew = anew.iter().peekable();
         while let Some(line) = lines.line().context("read", &sheet.path)? {
