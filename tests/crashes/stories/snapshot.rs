@@ -13,6 +13,9 @@ use crate::support::sim::{Answer, Disk, Op, SimFs, Survival, crash_at};
 
 const COUNTERS: u64 = 4;
 
+/// A subscription that has nothing to do with any snapshot.
+const OTHER: &str = "other";
+
 /// What a subscription may be told.
 type Verb = dyn Fn(&Store) -> Result<()>;
 
@@ -40,6 +43,7 @@ fn counters() -> Disk {
 fn in_the_midst() -> (Disk, Told) {
     let (disk, told) = (counters(), Told::default());
     let store = open(&disk.process()).expect("opens");
+    drop(store.subscribe(OTHER).from(Start::Now).open().expect("opens"));
     let mut mirror = store.subscribe("mirror").from(Start::Snapshot).open().expect("opens");
     told.take(&mut mirror, 2).expect("two of four");
     count(&store, "c/3").expect("a commit");
@@ -86,6 +90,8 @@ impl Told {
         let told = self.0.lock().expect("alive");
         let last = told.keys().filter(|it| it.is_in_snapshot()).map(|it| it.seq).max();
         let last = last.unwrap_or(0);
+        let is_before = |at: &&Position| !at.is_in_snapshot() && at.seq <= COUNTERS + 1;
+        assert_eq!(told.keys().find(is_before), None, "{what}: what was before the first snapshot");
         let mut state = BTreeMap::new();
         for (position, (key, number)) in
             told.iter().filter(|(at, _)| at.seq > last || at.seq == last && at.is_in_snapshot())
@@ -127,6 +133,9 @@ fn go_on(disk: &Disk, told: &Told, what: &str) -> Vec<String> {
     let mut names = Vec::new();
     for one in store.subscriptions().expect("they are listed") {
         assert_eq!(one.error, None, "{what}");
+        if one.name == OTHER {
+            continue;
+        }
         let opened = store.subscribe(&one.name).open();
         let mut mirror = opened.unwrap_or_else(|error| panic!("{what}: it goes on: {error}"));
         count(&store, "c/0").expect("a commit");
@@ -194,21 +203,31 @@ fn a_snapshot_of_which_any_call_fails_is_there_whole_or_not_at_all() {
     let dry = base.fork();
     begin(&dry.process()).expect("without a fault");
     for k in 0..dry.trace().len() as u64 {
-        for lasting in [1, 4, u64::MAX] {
+        for (lasting, answer) in [
+            (1, Answer::FailOs(5)),
+            (1, Answer::Refuse(5)),
+            (4, Answer::FailOs(5)),
+            (u64::MAX, Answer::FailOs(5)),
+        ] {
             let disk = base.fork();
             disk.hook(move |index, _| {
                 let fails = index >= k && index - k < lasting;
-                if fails { Answer::FailOs(5) } else { Answer::Go }
+                if fails { answer } else { Answer::Go }
             });
             let done = begin(&disk.process()).is_ok();
             disk.unhook();
-            let now = disk.fork();
-            nothing_or_right(&now, &Told::default(), done, &format!("call {k}, {lasting}"));
+            let what = format!("call {k}, {lasting} {answer:?}, done: {done}");
+            nothing_or_right(&disk.fork(), &Told::default(), done, &what);
+            // Whoever comes next may remove what it left, before the power fails.
+            let swept = disk.fork();
+            let _ = open(&swept.process()).and_then(|store| store.close());
             for seed in 0..8 {
-                let disk = disk.fork();
-                disk.power_cut(seed);
-                let what = format!("call {k}, {lasting}, power cut {seed}, done: {done}");
-                nothing_or_right(&disk, &Told::default(), done, &what);
+                for disk in [&disk, &swept] {
+                    let disk = disk.fork();
+                    disk.power_cut(seed);
+                    let what = format!("{what}, power cut {seed}");
+                    nothing_or_right(&disk, &Told::default(), done, &what);
+                }
             }
         }
     }
@@ -282,8 +301,9 @@ fn pass(process: &Arc<SimFs>, told: &Told, other: Option<&Store>) -> Result<()> 
     let mut mirror = store.subscribe("mirror").open()?;
     told.take(&mut mirror, usize::MAX)?;
     if let Some(other) = other {
-        other.remove("nobody").expect_err("there is none");
-        other.close()?;
+        // The first looks what nobody needs; the second makes that durable.
+        other.reset(OTHER, Start::Now)?;
+        other.reset(OTHER, Start::Now)?;
     }
     drop(mirror);
     store.close()
@@ -314,7 +334,7 @@ fn no_file_of_a_snapshot_goes_before_it_is_durable_that_it_was_passed() {
         );
         let done = pass(&process, &told, Some(&looks)).is_ok();
         disk.unhook();
-        let _ = looks.close();
+        let _ = looks.reset(OTHER, Start::Now).and_then(|_| looks.reset(OTHER, Start::Now));
         for seed in 0..8 {
             let disk = disk.fork();
             disk.power_cut_with(if seed == 0 { Survival::NOTHING } else { Survival::dice(seed) });
