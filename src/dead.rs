@@ -127,7 +127,8 @@ impl Delivery {
         let transaction =
             Transaction::new().letter(name, event.position, letter.to_json(&core.identity.store)?);
         // Documents and their changes are not what the store says of itself.
-        let is_own = event.kind().starts_with(OWN_TYPES) && ![PUT, REMOVE, SNAPSHOT].contains(&event.kind());
+        let is_own =
+            event.kind().starts_with(OWN_TYPES) && ![PUT, REMOVE, SNAPSHOT].contains(&event.kind());
         if is_own {
             return Ok(transaction);
         }

@@ -95,3 +95,33 @@ fn a_snapshot_and_what_follows_it_are_the_state_whoever_commits_meanwhile() {
     store.close().unwrap();
     assert!(files(&home).is_empty());
 }
+
+#[test]
+fn with_changes_a_copy_is_kept_of_every_document_from_the_snapshot_on() {
+    let home = Home::new();
+    let store = home.still();
+    for number in 0..20 {
+        put(&store, &format!("d/{number}"), &json!(number));
+    }
+    let mut copy = store.subscribe("copy").from(Start::Snapshot).changes(true).open().unwrap();
+    for number in 10..30 {
+        put(&store, &format!("d/{number}"), &json!([number]));
+    }
+    store.commit(Transaction::new().remove("d/0").unwrap()).unwrap();
+    let mut copied = BTreeMap::new();
+    for delivery in copy.catch_up() {
+        let delivery = delivery.unwrap();
+        let (event, data) = (delivery.event(), delivery.event().data::<Value>().unwrap());
+        let key = event.about().unwrap().to_owned();
+        match event.kind() {
+            "docbox.remove" => drop(copied.remove(&key)),
+            "docbox.snapshot" => assert_eq!(copied.insert(key, data["document"].clone()), None),
+            _ => drop(copied.insert(key, data["document"].clone())),
+        }
+        delivery.ack().unwrap();
+    }
+    let keys = store.list("").unwrap();
+    let state =
+        keys.iter().map(|key| (key.to_string(), store.get(key.as_str()).unwrap().unwrap().value));
+    assert_eq!(copied, state.collect::<BTreeMap<String, Value>>());
+}
