@@ -321,19 +321,31 @@ fn without_exchange_and_leases_all_is_as_before() {
     check(&disk, &history);
 }
 
+/// Whether a call writes the bytes of a document into the spool.
+fn writes_spool(call: &Call) -> bool {
+    call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/spool")
+}
+
+fn check_after_power_cuts(disk: &Disk, history: &History) {
+    for seed in 0..500 {
+        let (disk, history) = (disk.fork(), history.fork());
+        disk.power_cut(seed);
+        history.note_power_cut();
+        check(&disk, &history);
+    }
+}
+
 #[test]
 fn a_document_that_cannot_be_written_takes_its_line_back_for_good() {
     for fails_twice in [false, true] {
         let (disk, history, store) = twice();
-        let is_document =
-            |call: &Call| call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/spool");
         let (appended, failed) = (AtomicBool::new(false), AtomicBool::new(false));
         disk.hook(move |_, call| {
             let was_appended = appended.load(Ordering::SeqCst);
             appended.fetch_or(super::appends(call), Ordering::SeqCst);
             // The line is there, and then it cannot be cleared either.
             let is_next = failed.load(Ordering::SeqCst) && fails_twice && super::appends(call);
-            if is_next || is_document(call) && was_appended {
+            if is_next || writes_spool(call) && was_appended {
                 failed.store(true, Ordering::SeqCst);
                 return Answer::FailOs(28);
             }
@@ -343,13 +355,7 @@ fn a_document_that_cannot_be_written_takes_its_line_back_for_good() {
         disk.unhook();
         assert!(matches!(error, Error::Io { .. }), "{error}");
         history.commit(&store, &[("agents/a", Some("four"))]).expect("the store goes on");
-        for seed in 0..200 {
-            let disk = disk.fork();
-            disk.power_cut(seed);
-            let history = history.fork();
-            history.note_power_cut();
-            check(&disk, &history);
-        }
+        check_after_power_cuts(&disk, &history);
         drop(store);
     }
 }
@@ -357,18 +363,10 @@ fn a_document_that_cannot_be_written_takes_its_line_back_for_good() {
 #[test]
 fn a_refused_line_that_was_taken_back_is_gone_before_anybody_hears_of_it() {
     let (disk, history, store) = twice();
-    let is_document =
-        |call: &Call| call.op == Op::WriteAt && call.path.starts_with("/s/.docbox/spool");
-    disk.hook(move |_, call| if is_document(call) { Answer::FailOs(28) } else { Answer::Go });
+    disk.hook(move |_, call| if writes_spool(call) { Answer::FailOs(28) } else { Answer::Go });
     history.commit(&store, &[("agents/a", Some("three"))]).expect_err("no room");
     disk.unhook();
-    for seed in 0..500 {
-        let disk = disk.fork();
-        disk.power_cut(seed);
-        let history = history.fork();
-        history.note_power_cut();
-        check(&disk, &history);
-    }
+    check_after_power_cuts(&disk, &history);
     drop(store);
 }
 
