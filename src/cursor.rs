@@ -16,6 +16,9 @@ use crate::position::Position;
 use crate::register::{Register, RegisterWriter, SLOT_BYTES};
 use crate::snapshot::SnapshotId;
 
+/// What a file under the name of a cursor holds that is none, and is to be removed.
+pub const GONE: &[u8] = b"gone\n";
+
 /// What the value of a cursor may take of a slot; the rest is the register's own.
 const VALUE_BYTES: usize = SLOT_BYTES - 128;
 
@@ -289,13 +292,32 @@ pub fn unreadable(name: &str) -> Error {
 /// What the disk says.
 pub fn list(fs: &dyn Fs, names: &Names) -> Result<Vec<String>> {
     let folder = names.cursors();
-    let entries = fs.read_dir(&folder).context("list", &folder)?;
-    let mut found: Vec<String> = entries
-        .iter()
-        .filter_map(|entry| names::parse_cursor(&entry.name).map(str::to_owned))
-        .collect();
+    let mut found = Vec::new();
+    for entry in fs.read_dir(&folder).context("list", &folder)? {
+        if let Some(name) = names::parse_cursor(&entry.name)
+            && is_there(fs, names, name)?
+        {
+            found.push(name.to_owned());
+        }
+    }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Whether a cursor lies under a name, whatever it is worth.
+///
+/// # Errors
+/// What the disk says.
+pub fn is_there(fs: &dyn Fs, names: &Names, name: &str) -> Result<bool> {
+    let path = names.cursor(name);
+    match fs::stat_if_there(fs, &path).context("look at", &path)? {
+        Some(stat) if stat.len == GONE.len() as u64 => {
+            let opened = fs::none_if_missing(fs.open(&path, Open::Read)).context("open", &path)?;
+            let bytes = opened.map(|file| fs::read_all(&*file)).transpose();
+            Ok(bytes.context("read", &path)?.is_some_and(|bytes| bytes != GONE))
+        }
+        there => Ok(there.is_some()),
+    }
 }
 
 /// The value of a cursor, for looking only; `None` when no slot is readable.

@@ -10,6 +10,7 @@ use crate::attempts::Failure;
 use crate::commit;
 use crate::consumer::Consumer;
 use crate::core::Core;
+use crate::cursor;
 use crate::dead_letter::DeadLetter;
 use crate::delivery::Delivery;
 use crate::error::{Context, Error, Result};
@@ -20,7 +21,6 @@ use crate::key::Key;
 use crate::names;
 use crate::position::Position;
 use crate::revision::Revision;
-use crate::roster;
 use crate::sync::Arc;
 use crate::transaction::Transaction;
 use crate::window::Spot;
@@ -330,7 +330,7 @@ pub fn drop_letters(core: &Core, name: &str, which: &Letters) -> Result<Vec<Posi
 }
 
 fn check_known(core: &Core, name: &str) -> Result<()> {
-    if roster::has_cursor(&*core.fs, &core.names, name)? {
+    if cursor::is_there(&*core.fs, &core.names, name)? {
         return Ok(());
     }
     Err(Error::NoSubscription { name: name.to_owned() })

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use crate::core::Core;
+use crate::cursor;
 use crate::definition::Definition;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, Stat};
 use crate::pause::Pause;
-use crate::roster;
 
 /// The definition as it was seen last. Whoever changes it writes `head` after it, which a consumer reads before
 /// each event anyway: as long as nobody has, nothing has changed.
@@ -49,7 +49,7 @@ impl Notices {
         let definition = Definition::read(&*core.fs, &core.names, name)?;
         let is_there = match &definition {
             Some(definition) => definition.end.is_none(),
-            None => roster::has_cursor(&*core.fs, &core.names, name)?,
+            None => cursor::is_there(&*core.fs, &core.names, name)?,
         };
         if !is_there {
             tracing::warn!(subscription = name, end = ?definition.and_then(|it| it.end), "it ends");

@@ -1,12 +1,12 @@
 //! Remove: a subscription that is no more, and holds nothing any more.
 
 use crate::core::Core;
+use crate::cursor;
 use crate::defining;
 use crate::definition::{Definition, End};
 use crate::error::{Error, Result};
 use crate::names;
 use crate::renaming::remove_cursor;
-use crate::roster;
 use crate::sweep::sweep_if_possible;
 
 /// Removes a subscription. A consumer that runs ends at its next look. The moment is the replacement of its
@@ -18,7 +18,7 @@ pub fn remove(core: &Core, name: &str) -> Result<()> {
     names::check_subscription(name)?;
     let (mut locked, head) = defining::take(core)?;
     let (fs, names) = (&*core.fs, &core.names);
-    if !roster::has_cursor(fs, names, name)? {
+    if !cursor::is_there(fs, names, name)? {
         return Err(Error::NoSubscription { name: name.to_owned() });
     }
     defining::check_no_letters(core, name)?;

@@ -157,10 +157,10 @@ fn finish(core: &Core, new: Definition) -> Result<()> {
 /// # Errors
 /// What the disk says.
 pub fn remove_for_good(core: &Core, name: &str) -> Result<()> {
-    if !roster::has_cursor(&*core.fs, &core.names, name)? {
+    if !cursor::is_there(&*core.fs, &core.names, name)? {
         // The sync of an earlier removal may have failed, and another one would prove nothing: only what is
-        // removed now does.
-        fs::replace_durably(&*core.fs, &core.names.cursor(name), b"")?;
+        // removed now does. Until it is, it is no cursor: its definition may say nothing of an end.
+        fs::replace_durably(&*core.fs, &core.names.cursor(name), cursor::GONE)?;
     }
     remove_cursor(core, name)
 }
@@ -186,7 +186,7 @@ pub fn settle(core: &Core) -> Result<()> {
         let Some(name) = names::parse_definition(&entry.name) else { continue };
         let Ok(Some(definition)) = Definition::read(fs, names, name) else { continue };
         let Some(old) = definition.renamed_from.clone() else { continue };
-        if roster::has_cursor(fs, names, &old)? && !roster::is_renamed(fs, names, &old, name)? {
+        if cursor::is_there(fs, names, &old)? && !roster::is_renamed(fs, names, &old, name)? {
             undo(core, name)?;
         } else {
             finish(core, definition)?;

@@ -7,8 +7,8 @@
 
 use crate::cursor;
 use crate::definition::{Definition, End};
-use crate::error::{Context, Error, Result};
-use crate::fs::{self, Fs};
+use crate::error::{Error, Result};
+use crate::fs::Fs;
 use crate::names::Names;
 
 /// Their names, sorted.
@@ -33,16 +33,7 @@ pub fn list(fs: &dyn Fs, names: &Names) -> Result<Vec<String>> {
 /// # Errors
 /// What the disk says.
 pub fn is_there(fs: &dyn Fs, names: &Names, name: &str) -> Result<bool> {
-    Ok(has_cursor(fs, names, name)? && !is_void(fs, names, name)?)
-}
-
-/// Whether a cursor lies under a name, whatever it is worth.
-///
-/// # Errors
-/// What the disk says.
-pub fn has_cursor(fs: &dyn Fs, names: &Names, name: &str) -> Result<bool> {
-    let path = names.cursor(name);
-    Ok(fs::stat_if_there(fs, &path).context("look at", &path)?.is_some())
+    Ok(cursor::is_there(fs, names, name)? && !is_void(fs, names, name)?)
 }
 
 fn is_void(fs: &dyn Fs, names: &Names, name: &str) -> Result<bool> {
@@ -51,7 +42,7 @@ fn is_void(fs: &dyn Fs, names: &Names, name: &str) -> Result<bool> {
         return Ok(true);
     }
     let Some(old) = definition.renamed_from else { return Ok(false) };
-    Ok(has_cursor(fs, names, &old)? && !is_renamed(fs, names, &old, name)?)
+    Ok(cursor::is_there(fs, names, &old)? && !is_renamed(fs, names, &old, name)?)
 }
 
 /// Whether a name says that it was given up for another.

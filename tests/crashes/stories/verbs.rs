@@ -91,6 +91,41 @@ fn a_rename_that_is_cut_anywhere_leaves_one_subscription_under_one_name() {
 }
 
 #[test]
+fn a_rename_of_which_a_sync_fails_and_that_is_cut_soon_after_leaves_one_subscription() {
+    let base = used();
+    let rename = |disk: &Disk| {
+        let _ = open(&disk.process()).and_then(|store| store.rename("ui", "screen"));
+    };
+    let dry = base.fork();
+    rename(&dry);
+    let calls = dry.trace();
+    let syncs = (0..).zip(&calls).filter(|(_, call)| call.op == Op::SyncDir).map(|(k, _)| k);
+    let (mut states, syncs) = (0, syncs.collect::<Vec<u64>>());
+    for failing in syncs {
+        for crash in failing + 1..calls.len() as u64 + 30 {
+            let disk = base.fork();
+            disk.hook(move |index, _| match index {
+                _ if index == failing => Answer::FailOs(5),
+                _ if index == crash => Answer::Crash,
+                _ => Answer::Go,
+            });
+            rename(&disk);
+            disk.unhook();
+            for seed in 0..12 {
+                let disk = disk.fork();
+                disk.power_cut_with(Survival::dice(seed));
+                let now = found(&disk);
+                let is_one =
+                    matches!(&*now, [(name, 1, false)] if name == "ui" || name == "screen");
+                assert!(is_one, "failed {failing}, cut at {crash}, seed {seed}: {now:?}");
+                states += 1;
+            }
+        }
+    }
+    assert!(states > 500, "{states} states");
+}
+
+#[test]
 fn a_removal_that_is_cut_anywhere_leaves_it_whole_or_nothing() {
     killed_everywhere(
         |store| store.remove("ui"),
