@@ -138,12 +138,12 @@ impl Item<'_> {
     /// That it is no JSON, in words.
     pub fn event(&self, end: &End<'_>) -> Result<RecordedEvent, String> {
         let data = format!(r#"{{"revision":"{}","document":{}}}"#, self.rev, self.doc.get());
-        let data = RawValue::from_string(data).map_err(|error| error.to_string())?;
+        let data = Json::written(data).map_err(|error| error.to_string())?;
         Ok(RecordedEvent {
             event: Event {
                 kind: SNAPSHOT.to_owned(),
                 subject: Some(self.key.to_string()),
-                data: Some(Json::scanned(&data)),
+                data: Some(data),
                 meta: None,
             },
             position: Position::of_item(end.seq, self.number),

@@ -196,16 +196,7 @@ impl<'a> Text<'a> {
         self.member(b",\"settles\":")?;
         let meta = self.member(b",\"meta\":")?;
         self.literal(b",\"events\":[")?;
-        let mut events = Vec::new();
-        if !self.has(b"]") {
-            loop {
-                events.push(self.event()?);
-                if self.has(b"]") {
-                    break;
-                }
-                self.literal(b",")?;
-            }
-        }
+        let events = self.list(Self::event)?;
         self.literal(b",\"writes\":[")?;
         let writes = match up_to {
             // Whatever follows them is nobody's events.
@@ -219,18 +210,24 @@ impl<'a> Text<'a> {
     /// The writes, up to the end of the line. Not inlined: most readers do not come here.
     #[inline(never)]
     fn writes(&mut self) -> Option<Vec<WriteText<'a>>> {
-        let mut writes = Vec::new();
+        let writes = self.list(Self::write)?;
+        self.literal(b"}")?;
+        (self.at == self.line.len()).then_some(writes)
+    }
+
+    /// What stands in a list behind its opening bracket, and the bracket that ends it.
+    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let mut items = Vec::new();
         if !self.has(b"]") {
             loop {
-                writes.push(self.write()?);
+                items.push(item(self)?);
                 if self.has(b"]") {
                     break;
                 }
                 self.literal(b",")?;
             }
         }
-        self.literal(b"}")?;
-        (self.at == self.line.len()).then_some(writes)
+        Some(items)
     }
 
     fn write(&mut self) -> Option<WriteText<'a>> {
