@@ -169,9 +169,11 @@ impl OpenSegment {
         if self.boundary.is_none() && head.segment > self.first {
             let segments = Segments::list(fs, names)?;
             // They are dropped oldest first. Where this one is gone by now, the one that was after it may be
-            // gone too, and another would be taken for it.
+            // gone too, and another would be taken for it, unless that is named by the line itself.
             let path = names.segment(self.first);
-            if fs::stat_if_there(fs, &path).context("look for", &path)?.is_none() {
+            if fs::stat_if_there(fs, &path).context("look for", &path)?.is_none()
+                && !segments.firsts().contains(&self.expected.seq)
+            {
                 return Err(Error::Compacted {
                     asked: Position::end_of(self.expected.seq - 1),
                     oldest: Position::end_of(segments.oldest().unwrap_or(head.seq + 1) - 1),
