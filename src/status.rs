@@ -118,18 +118,17 @@ pub struct Blocked {
     pub error: String,
 }
 
-/// How often a look begins anew because retention dropped what it was reading.
-const TRIES: usize = 5;
-
 impl Status {
+    /// Looks, and begins anew as often as retention drops what is being read.
     pub(crate) fn of(core: &Core) -> Result<Self> {
-        for _ in 1..TRIES {
+        let oldest = || Ok(Segments::list(&*core.fs, &core.names)?.oldest());
+        let mut before = oldest()?;
+        loop {
             match Self::look(core) {
-                Err(Error::Compacted { .. }) => {}
+                Err(Error::Compacted { .. }) if before < oldest()? => before = oldest()?,
                 other => return other,
             }
         }
-        Self::look(core)
     }
 
     fn look(core: &Core) -> Result<Self> {
