@@ -1,6 +1,6 @@
 //! What may be said on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Result;
 
@@ -13,7 +13,7 @@ cargo bench --manifest-path tests/bench/Cargo.toml -- [OPTIONS]
   --seconds N    how long a contestant's turn lasts
   --rounds N     how often each has its turn
   --dir FOLDER   where to work; a temporary folder is made in it, and removed at the end
-  --docs FOLDER  write the table, the pictures and the figures there
+  --docs FOLDER  write the table, the pictures and the figures there (seen from the project's folder)
   --json FILE    write the figures there
   --from FILE    measure nothing: take the figures from there";
 
@@ -67,7 +67,7 @@ impl Args {
                 "--seconds" => args.seconds = Some(value()?.parse()?),
                 "--rounds" => args.rounds = Some(value()?.parse()?),
                 "--dir" => args.dir = value()?.into(),
-                "--docs" => args.docs = Some(value()?.into()),
+                "--docs" => args.docs = Some(folder_of_project(&value()?)?),
                 "--json" => args.json = Some(value()?.into()),
                 "--from" => args.from = Some(value()?.into()),
                 "--help" | "-h" => return Ok(What::Help),
@@ -84,4 +84,11 @@ impl Args {
     pub fn wants(&self, row: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == row)
     }
+}
+
+/// A folder as seen from the project's own, wherever Cargo runs this. One that is not there is said before anything is
+/// measured.
+fn folder_of_project(relative: &str) -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(relative);
+    folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()).into())
 }
