@@ -184,7 +184,7 @@ fn redo_all(core: &Core, locked: &mut Locked<'_>, head: Option<&Head>) -> Result
         write_again(core, locked, durable, found.end)?;
     }
     redo.apply(&core.documents, Same::Leave)?;
-    let mut head = head_at(core, &found, applied.as_ref());
+    let mut head = head_at(core, &found, applied.as_ref(), head);
     if locked.find_head()?.is_none() {
         locked.make_head(&head)?;
     }
@@ -236,8 +236,8 @@ fn beginning_of(segment: u64) -> (Place, Expected) {
     (Place { segment, offset: 0 }, Expected { seq: segment, prev })
 }
 
-/// The head of a journal that was scanned to its end.
-fn head_at(core: &Core, found: &Scan, applied: Option<&Applied>) -> Head {
+/// The head of a journal that was scanned to its end. Where it holds no line, the registers know the last one.
+fn head_at(core: &Core, found: &Scan, applied: Option<&Applied>, before: Option<&Head>) -> Head {
     let mut head = Head::empty(core.identity.clone());
     head.seq = found.expected.seq - 1;
     head.segment = found.end.segment;
@@ -254,6 +254,11 @@ fn head_at(core: &Core, found: &Scan, applied: Option<&Applied>) -> Head {
     {
         head.crc = applied.crc.unwrap_or(Crc::NONE);
         head.time = applied.time;
+    } else if let Some(before) = before
+        && before.seq == head.seq
+    {
+        head.crc = before.crc;
+        head.time = before.time;
     }
     head
 }

@@ -1,4 +1,5 @@
-//! Retention: segments that everybody has passed are dropped, oldest first.
+//! Retention: segments that everybody has passed are dropped, oldest first. Where that is all that the journal has, a
+//! new segment is begun, and the one that was written to last goes with the rest.
 
 use jiff::Timestamp;
 
@@ -10,13 +11,15 @@ use crate::error::{Context, Result};
 use crate::fs::{self, Open, Stat};
 use crate::head::{Applied, Head};
 use crate::journal::Segments;
+use crate::lock::Locked;
 use crate::policy::{Policy, policy};
 use crate::recovery::roll_forward;
 use crate::register::Register;
 use crate::removal::remove_before;
 
-/// Drops what may be dropped: sealed segments that `applied` and every cursor have passed, once they are
-/// old enough, or sooner when the journal is too large. Returns how many.
+/// Drops what may be dropped: segments that `applied` and every cursor have passed, once they are old enough, or
+/// sooner when the journal is too large; the one that is written to only where that saves anything. Returns how
+/// many.
 ///
 /// # Errors
 /// What the disk says; what was not dropped is dropped next time.
@@ -34,6 +37,12 @@ pub fn retain(core: &Core) -> Result<usize> {
     let Some(oldest) = oldest_kept(core, &policy, &segments, &applied, &head)? else {
         return Ok(0);
     };
+    let segments = if oldest > head.seq {
+        begin_behind(&mut locked, &head)?;
+        Segments::list(&*core.fs, &core.names)?
+    } else {
+        segments
+    };
     if applied.oldest != Some(oldest) {
         // First said, then done: where the sync of a removal fails, no later one makes it durable.
         taken.write_durably(Applied { oldest: Some(oldest), ..applied })?;
@@ -41,7 +50,19 @@ pub fn retain(core: &Core) -> Result<usize> {
     remove_before(core, &segments, policy.archive.as_ref(), oldest)
 }
 
-/// The first segment that is kept; `None` when nothing is to be dropped.
+/// Begins a segment behind the head, durably, and moves the head there, so that nothing needs the one before.
+fn begin_behind(locked: &mut Locked<'_>, head: &Head) -> Result<()> {
+    let place = locked.journal().begin_behind(head)?;
+    locked.write_head(&Head {
+        segment: place.segment,
+        last: place.offset,
+        offset: place.offset,
+        ..head.clone()
+    })
+}
+
+/// The first segment that is kept, which may be one that is to be begun behind the head; `None` when nothing is to
+/// be dropped.
 fn oldest_kept(
     core: &Core,
     policy: &Policy,
@@ -52,13 +73,11 @@ fn oldest_kept(
     let passed = passed(core)?;
     let mut total: u64 = sizes(core, segments)?.iter().map(|stat| stat.len).sum();
     let mut kept = applied.oldest;
-    for pair in segments.firsts().windows(2) {
-        let [first, next] = *pair else { break };
+    for (first, next) in with_lines(segments, head) {
         let path = core.names.segment(first);
         let stat = core.fs.stat(&path).context("look at", &path)?;
         let is_decided = applied.oldest.is_some_and(|oldest| next <= oldest);
-        // One without lines may not be durable, and then nothing would be left.
-        let is_needed = next > passed + 1 || next > head.seq;
+        let is_needed = next > passed + 1 || !is_worth_it(core, segments, (first, next), head);
         if !is_decided && (is_needed || !policy.outlives(&stat, total)) {
             break;
         }
@@ -68,14 +87,30 @@ fn oldest_kept(
     Ok(kept.filter(|kept| segments.oldest().is_some_and(|oldest| oldest < *kept)))
 }
 
+/// The segments that hold lines, each with the first commit that it does not hold.
+fn with_lines(segments: &Segments, head: &Head) -> Vec<(u64, u64)> {
+    let firsts = segments.firsts().iter().copied().filter(|first| *first <= head.seq);
+    let nexts = firsts.clone().skip(1).chain([head.seq + 1]);
+    firsts.zip(nexts).collect()
+}
+
+/// Whether dropping a segment saves anything: the last one only if it holds more than the new one that would be
+/// begun behind it is filled with.
+fn is_worth_it(core: &Core, segments: &Segments, (first, next): (u64, u64), head: &Head) -> bool {
+    next <= head.seq
+        || segments.newest() != Some(first)
+        || head.offset > core.limits.sizes.fill_bytes
+}
+
 /// Whether the oldest segment is old, or the journal too large; without the lock.
 fn anything_due(core: &Core, policy: &Policy) -> Result<bool> {
     let segments = Segments::list(&*core.fs, &core.names)?;
-    if segments.firsts().len() < 2 {
-        return Ok(false);
-    }
     let stats = sizes(core, &segments)?;
     let total: u64 = stats.iter().map(|stat| stat.len).sum();
+    if total <= core.limits.sizes.fill_bytes {
+        // A segment without lines has as much.
+        return Ok(false);
+    }
     let is_decided = segments.oldest() < core.applied()?.and_then(|applied| applied.oldest);
     Ok(is_decided || stats.first().is_some_and(|stat| policy.outlives(stat, total)))
 }

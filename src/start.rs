@@ -30,7 +30,8 @@ pub enum Start {
 pub fn resolve(core: &Core, start: Start, head: &Head) -> Result<Position> {
     let there = Segments::list(&*core.fs, &core.names)?.oldest().unwrap_or(1);
     // What is about to be dropped is no beginning.
-    let kept = core.applied()?.and_then(|applied| applied.oldest).filter(|kept| *kept <= head.seq);
+    let kept =
+        core.applied()?.and_then(|applied| applied.oldest).filter(|kept| *kept <= head.seq + 1);
     let oldest = there.max(kept.unwrap_or(1));
     match start {
         Start::At(time) => at(core, time, oldest, head),

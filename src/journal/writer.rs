@@ -157,8 +157,7 @@ impl Writer {
         if failed.segment == head.seq + 1 {
             return Ok(false);
         }
-        self.begin(head, 0)?;
-        self.active = None;
+        self.begin_behind(head)?;
         Ok(true)
     }
 
@@ -177,6 +176,22 @@ impl Writer {
         // The segment's own name may be as new as its lines.
         let folder = self.names.journal();
         self.fs.sync_dir(&folder).context("sync the folder", &folder)
+    }
+
+    /// Begins a segment behind `head` though there is room in the active one, unless the head stands in one
+    /// without lines already. Once this has returned it is durable, and nothing before it is needed to go on.
+    ///
+    /// # Errors
+    /// What the disk says; the journal is as it was.
+    pub fn begin_behind(&mut self, head: &Head) -> Result<Place> {
+        let first = head.seq + 1;
+        // The head stands in one without lines only once that is durable.
+        if head.segment < first {
+            self.begin(head, 0)?;
+        }
+        // Another process may replace it.
+        self.active = None;
+        Ok(Place { segment: first, offset: 0 })
     }
 
     /// Begins a new segment behind `head`, and cuts the old one to its length.

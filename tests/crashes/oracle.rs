@@ -119,7 +119,8 @@ fn surviving<'a>(store: &Store, known: &'a Known) -> BTreeMap<u64, &'a Attempt> 
     for (seq, attempt) in &found {
         assert_eq!(events[seq], attempt.events, "commit {seq} is there whole");
     }
-    let oldest = found.keys().next().copied().unwrap_or(u64::MAX);
+    let kept = store.status().expect("a status").oldest;
+    let oldest = found.keys().next().copied().unwrap_or(kept);
     for attempt in &known.attempts {
         let mut there = found.iter().filter(|(_, other)| other.kind == attempt.kind);
         let (there, twice) = (there.next().map(|(seq, _)| *seq), there.next());
@@ -135,7 +136,7 @@ fn surviving<'a>(store: &Store, known: &'a Known) -> BTreeMap<u64, &'a Attempt> 
             Outcome::Nothing | Outcome::InDoubt(_) => {}
         }
     }
-    fill_in(&mut found, known, if oldest == u64::MAX { 1 } else { oldest });
+    fill_in(&mut found, known, oldest);
     for (place, seq) in found.keys().enumerate() {
         assert_eq!(place as u64 + 1, *seq, "the sequence has no gap");
     }

@@ -7,6 +7,7 @@ mod failed_syncs;
 mod folder;
 mod journal;
 mod opening;
+mod retention;
 mod settlement;
 mod settling;
 mod snapshot;

@@ -193,3 +193,70 @@ fn what_was_removed_by_hand_is_a_gap_of_whoever_needs_it() {
     assert_eq!(gap, Some(docbox::Gap { after: Position::end_of(2), up_to }));
     assert_eq!(take(&mut ui(&store), 1), [oldest(&store)]);
 }
+
+#[test]
+fn a_journal_that_everybody_has_passed_keeps_a_segment_without_lines_and_goes_on_behind_it() {
+    let home = Home::new();
+    let limits = Limits { retain_age: Duration::ZERO, ..small() };
+    let store = Store::options().housekeeping(false).limits(limits).open(home.root()).unwrap();
+    // A process that has the store open all the time, and knows the segment that is going to be dropped.
+    let other = home.small();
+    emit(&store, 1..=20);
+    emit(&other, 21..=44);
+    let last = home.lines().last().unwrap().crc().to_owned();
+    let mut ui = ui(&store);
+    take_all(&mut ui);
+    ui.sync().unwrap();
+    assert!(store.checkpoint().unwrap() && store.retain().unwrap() > 2);
+    assert_eq!(home.segments(), [home.path(".docbox/journal/0000000000000045.jsonl")]);
+    assert!(home.lines().is_empty());
+    let status = store.status().unwrap();
+    assert_eq!((status.head, status.oldest), (44, 45));
+    assert!(store.verify().unwrap().is_clean());
+    assert_eq!(store.retain().unwrap(), 0, "it would save nothing");
+    assert!(ui.catch_up().next().is_none(), "no event comes again");
+    assert_eq!(store.events(Start::Beginning).unwrap().count(), 0);
+    // Whoever opens it now, with others there or after them, after a crash of the system too.
+    drop(home.small());
+    let (cut, copy) = (home.copy(), home.copy());
+    cut.lose_page_cache();
+    for (home, store) in [(&home, other), (&cut, cut.small()), (&copy, copy.small())] {
+        emit(&store, [45]);
+        let line = &home.lines()[0];
+        assert_eq!((line.seq(), line.value["prev"].as_str()), (45, Some(last.as_str())));
+        assert!(store.verify().unwrap().is_clean());
+    }
+    assert_eq!(take_all(&mut ui), [45]);
+    emit(&store, [46]);
+    assert_eq!(take_all(&mut ui), [46]);
+}
+
+#[test]
+fn a_segment_that_holds_little_is_not_dropped_for_one_that_holds_nothing() {
+    let home = Home::new();
+    let limits = Limits { retain_age: Duration::ZERO, ..Limits::default() };
+    let store = Store::options().housekeeping(false).limits(limits).open(home.root()).unwrap();
+    emit(&store, 1..=50);
+    assert!(store.checkpoint().unwrap());
+    assert_eq!(store.retain().unwrap(), 0);
+    assert_eq!(home.lines().len(), 50);
+}
+
+#[test]
+fn a_subscription_that_has_read_all_of_a_dropped_segment_goes_on_with_the_next_one() {
+    let home = Home::new();
+    let limits = Limits { retain_age: Duration::ZERO, ..small() };
+    let store = Store::options().housekeeping(false).limits(limits).open(home.root()).unwrap();
+    let mut ui = ui(&store);
+    let mut number = 0;
+    while home.segments().len() < 2 {
+        assert_eq!(take_all(&mut ui), (number..=number).filter(|it| *it > 0).collect::<Vec<_>>());
+        number += 1;
+        emit(&store, [number]);
+    }
+    // It stands at the end of the first segment, and has not looked at the next.
+    ui.sync().unwrap();
+    assert!(store.checkpoint().unwrap());
+    assert_eq!(store.retain().unwrap(), 1);
+    assert_eq!(take_all(&mut ui), [number]);
+}

@@ -185,6 +185,9 @@ fn a_reset_over_a_gap_that_is_cut_anywhere_never_moves_without_saying_so() {
         history.commit(&store, &[("agents/a", Some("a text that fills"))]).expect("a commit");
     }
     history.deliver(&store, "ui").expect("all is acked");
+    // Somebody else needs the last of them.
+    let behind = Start::After(docbox::Position::end_of(29));
+    drop(store.subscribe("watch").from(behind).open().expect("opens"));
     store.close().expect("closes");
     let store = open(&base.process()).expect("opens");
     assert!(store.retain().expect("retention") > 0, "segments were dropped");
