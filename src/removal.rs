@@ -68,6 +68,8 @@ fn remove(core: &Core, archive: Option<&Archive>, first: u64, next: u64) -> Resu
         let kept = archive::keep(core, archive, first, next)?;
         tracing::info!(segment = first, kept = %kept.display(), "archived");
     }
+    // Another store may be under that name by now.
+    core.lock.check_home()?;
     let path = core.names.segment(first);
     core.fs.remove_file(&path).context("remove", &path)?;
     // One at a time, so that whoever only reads after a power cut finds no hole.

@@ -47,6 +47,8 @@ pub fn retain(core: &Core) -> Result<usize> {
         // First said, then done: where the sync of a removal fails, no later one makes it durable.
         taken.write_durably(Applied { oldest: Some(oldest), ..applied })?;
     }
+    // It is decided: nobody begins before that any more. Nobody need wait for the archive to be written.
+    drop(locked);
     remove_before(core, &segments, policy.archive.as_ref(), oldest)
 }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use docbox::{Result, Retain, Store};
 
 use crate::history::History;
 use crate::oracle::{check, disk, limits, open};
-use crate::support::sim::{Answer, Call, Disk, Fate, ROOT, SimFs, Survival, crash_at};
+use crate::support::sim::{Answer, Call, Disk, Fate, Op, ROOT, SimFs, Survival, crash_at};
+
+use super::delivery::is_locked;
 
 const COMMITS: u64 = 30;
 
@@ -114,10 +117,8 @@ fn an_archive_that_is_gone_holds_nobody_up_and_loses_nothing() {
     retain(&dry.process()).expect("without a crash");
     // Killed when the first was to be removed: it is decided, and in the archive.
     let calls = dry.trace();
-    let is_removal = |call: &&Call| {
-        call.op == crate::support::sim::Op::RemoveFile
-            && call.path.starts_with("/s/.docbox/journal")
-    };
+    let is_removal =
+        |call: &&Call| call.op == Op::RemoveFile && call.path.starts_with("/s/.docbox/journal");
     let at = calls.iter().position(|call| is_removal(&call)).expect("a removal") as u64;
     base.hook(crash_at(at));
     retain(&base.process()).expect_err("it dies");
@@ -134,4 +135,32 @@ fn an_archive_that_is_gone_holds_nobody_up_and_loses_nothing() {
     open(&disk.process()).expect("opens");
     let kept = disk.tree().into_iter().filter(|(path, _)| path.starts_with("/s/.docbox/recovered"));
     assert!(kept.count() > 1, "what could not be archived was kept aside");
+}
+
+#[test]
+fn nobody_waits_for_a_segment_to_be_archived_or_removed() {
+    let (base, history) = filled();
+    let store = open(&base.process()).expect("opens");
+    let other = open(&base.process()).expect("opens");
+    let (made, inside) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
+    let (held, noted) = (base.clone(), history.fork());
+    let (outside, counted) = (other.clone(), Arc::clone(&made));
+    // Whenever something is written to the archive, or removed from the journal, another process commits.
+    base.hook(move |_, call| {
+        let is_dropping = call.path.starts_with("/archives/now") && call.op.changes()
+            || call.op == Op::RemoveFile && call.path.starts_with("/s/.docbox/journal");
+        if is_dropping && !inside.swap(true, SeqCst) {
+            assert!(!is_locked(&held), "commits wait at {call}");
+            noted.commit(&outside, &[("agents/b", Some("b"))]).expect("a commit");
+            counted.fetch_add(1, SeqCst);
+            inside.store(false, SeqCst);
+        }
+        Answer::Go
+    });
+    assert!(store.retain().expect("retention") > 2);
+    base.unhook();
+    let committed = made.load(SeqCst);
+    drop(other);
+    assert!(committed > 10, "{committed}");
+    assert_eq!(commits(&base), (1..=COMMITS + committed).collect());
 }

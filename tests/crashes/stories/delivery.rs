@@ -63,7 +63,7 @@ fn story_10_a_subscription_from_the_beginning_never_finds_it_gone() {
 }
 
 /// Whether anybody holds `commit.lock`.
-fn is_locked(disk: &crate::support::sim::Disk) -> bool {
+pub fn is_locked(disk: &crate::support::sim::Disk) -> bool {
     let taken = |op| {
         disk.trace()
             .iter()
