@@ -98,6 +98,7 @@ fn write(
     if batch.is_empty() {
         return Ok(());
     }
+    core.spool.before(head.seq);
     let len = batch.line_bytes().len() as u64;
     let place = match locked.journal().make_room(head, place, len) {
         Ok(place) => place,
@@ -126,6 +127,7 @@ fn write(
     let head = batch.head(place);
     drop(reserve);
     batch.put_in_place().and_then(|()| locked.write_head(&head)).map_err(Failure::InDoubt)?;
+    core.spool.after(head.seq);
     core.bell.ring();
     tracing::debug!(seq = head.seq, "committed");
     Ok(())

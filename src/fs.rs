@@ -20,7 +20,7 @@ mod write_back;
 pub use folder::Folder;
 pub use os::{OsFs, open_given};
 #[cfg(target_os = "linux")]
-pub use way::Handle;
+pub use way::{Handle, Nameless};
 
 use std::ffi::OsString;
 use std::fmt;
@@ -37,6 +37,10 @@ pub const HALF_MADE: &str = ".new-";
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
 pub enum Handle {}
+/// A file that loses its last name gives its space back at once.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub enum Nameless {}
 
 /// The calls on paths. All paths are absolute. [`Fs::canonical`] follows symbolic links; [`Fs::stat`] does
 /// on the way to the last component, which changes nothing; no other call follows any, wherever on the path it

@@ -1,7 +1,8 @@
 //! Housekeeping: one thread in every store that is open for writing.
 //!
 //! It rolls forward what a dead writer left behind the head, syncs cursors, moves `applied`, and drops
-//! segments and snapshots. All of it may fail and is tried again; nothing waits for it.
+//! segments, snapshots and what waits in the spool for nobody. All of it may fail and is tried again; nothing
+//! waits for it.
 
 use std::time::{Duration, Instant};
 
@@ -65,12 +66,18 @@ impl Round {
             self.moved = Instant::now();
             self.head = Some(head.clone());
         }
-        if self.is_checkpoint_due(core, &head) {
+        let is_due = self.is_checkpoint_due(core, &head);
+        if is_due {
             checkpoint(core)?;
             self.checkpointed = Some(head);
             // From time to time it is seen what others put into it.
-            core.spool.forget();
+            core.spool.forget_if_stale();
             retain(core)?;
+        }
+        if core.spool.has_surplus(&core.documents, is_due)?
+            && let Some(_locked) = core.lock.try_take()?
+        {
+            core.spool.remove_surplus(&core.documents)?;
         }
         // What the cursors have passed, once that is durable.
         cursors.and_then(|()| sweep(core))

@@ -64,6 +64,7 @@ mod defining;
 mod definition;
 mod deliveries;
 mod delivery;
+mod disposal;
 mod document;
 mod documents;
 mod draft;

@@ -55,7 +55,7 @@ mod tests {
     use crate::queue::{BATCH_BYTES, BATCH_TRANSACTIONS};
     use crate::register::{SLOT_BYTES, SLOTS};
     use crate::retry::RetryPolicy;
-    use crate::spool::{SPOOL_BYTES, SPOOL_FILES};
+    use crate::spool::shelf::{MOST_SPOOL_FILES, SPOOL_BYTES, SPOOL_FILES};
     use crate::transaction::{
         MAX_COMMIT_BYTES, MAX_DOCUMENT_BYTES, MAX_IN_COMMIT, MAX_TOKEN_BYTES,
     };
@@ -107,6 +107,7 @@ mod tests {
             ("Limits::spool_age (s)", limits.spool_age.as_secs().to_string()),
             ("Limits::settled (ms)", limits.settled.as_millis().to_string()),
             ("SPOOL_FILES", SPOOL_FILES.to_string()),
+            ("MOST_SPOOL_FILES", MOST_SPOOL_FILES.to_string()),
             ("SPOOL_BYTES", SPOOL_BYTES.to_string()),
             ("RetryPolicy::max_attempts", max_attempts.to_string()),
             ("RetryPolicy::backoff_ms", backoff_ms.join(", ")),

@@ -265,7 +265,7 @@ impl Prepared {
         displaced: &Stat,
     ) -> Result<()> {
         if self.seen.is_some_and(|seen| seen.same_content(displaced)) {
-            spool.shelve(documents, self.displaced, displaced.len);
+            spool.shelve(&self.spool, self.displaced, displaced.len);
             return Ok(());
         }
         let kept = move_aside(documents, key, &self.spool.path().join(aside))?;
@@ -363,8 +363,7 @@ impl Prepared {
         bytes: &[u8],
     ) -> Result<()> {
         if let Some((spool, seen)) = spool.zip(self.seen)
-            && let Some(reused) =
-                spool.write(documents, &self.spool, (key, self.displaced), &seen, bytes)?
+            && let Some(reused) = spool.write(&self.spool, (key, self.displaced), &seen, bytes)?
         {
             self.spooled = Some(Spooled::Again(reused));
             return Ok(());

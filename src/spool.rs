@@ -10,24 +10,21 @@
 //!   while: whoever has looked up a name and not opened it yet holds no lease up, and must not get the wrong
 //!   document. So its name in the spool is made of the key.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io;
-use std::time::{Duration, Instant};
+pub mod shelf;
 
-use jiff::Timestamp;
+use std::collections::HashSet;
+use std::io;
+use std::time::Duration;
 
 use crate::documents::Documents;
 use crate::error::{Context, Result};
-use crate::fs::{self, File, Folder, Kind, Mode, Open, Stat};
+use crate::fs::{self, File, Folder, Mode, Open, Stat};
 use crate::key::Key;
 use crate::names::Displaced;
+use crate::spool::shelf::{SPOOL_FILES, Shelf};
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most files that wait to be used again.
-pub const SPOOL_FILES: usize = 4096;
-/// The most bytes that they have.
-pub const SPOOL_BYTES: u64 = 64 << 20;
 /// The most files that one batch has open.
 const LEASES: usize = 256;
 /// What filesystems give to a file at once.
@@ -45,8 +42,6 @@ pub enum Way {
 /// The files in the spool, as far as this process knows them. Used under `commit.lock` only.
 #[derive(Debug)]
 pub struct Spool {
-    /// How old a file must be before it serves another document.
-    age: Duration,
     /// 0 as long as nobody knows, else 1 + the way.
     way: AtomicU8,
     shelf: Mutex<Shelf>,
@@ -56,7 +51,7 @@ pub struct Spool {
 /// The files in the spool that this process has the sole use of: to open one once more would be to wait for
 /// oneself.
 #[derive(Debug, Default)]
-struct Used(Mutex<HashSet<Displaced>>);
+pub struct Used(Mutex<HashSet<Displaced>>);
 
 impl Used {
     fn files(&self) -> MutexGuard<'_, HashSet<Displaced>> {
@@ -108,7 +103,8 @@ impl Spool {
     /// A spool of which nothing is known yet.
     #[must_use]
     pub fn new(age: Duration) -> Self {
-        Self { age, way: AtomicU8::new(0), shelf: Mutex::default(), used: Arc::default() }
+        let shelf = Mutex::new(Shelf::new(age));
+        Self { way: AtomicU8::new(0), shelf, used: Arc::default() }
     }
 
     /// How documents are put in place, once that is known.
@@ -163,7 +159,6 @@ impl Spool {
     /// What the disk says.
     pub fn write(
         &self,
-        documents: &Documents,
         folder: &Folder,
         (key, id): (&Key, Displaced),
         seen: &Stat,
@@ -173,7 +168,7 @@ impl Spool {
             return Ok(None);
         }
         let name = id.name();
-        let Some((file, is_new)) = self.open(documents, folder, key, (id, &name)) else {
+        let Some((file, is_new)) = self.open(folder, key, (id, &name)) else {
             return Ok(None);
         };
         let path = folder.path();
@@ -202,11 +197,7 @@ impl Spool {
     pub fn has_room(&self, id: Displaced, len: u64) -> bool {
         self.way() == Some(Way::Exchange)
             && self.may_use(id)
-            && self
-                .shelf()
-                .files
-                .get(&id)
-                .is_some_and(|file| len <= file.len.next_multiple_of(BLOCK))
+            && self.shelf().len_of(id).is_some_and(|has| len <= has.next_multiple_of(BLOCK))
     }
 
     /// Whether this process does not use it yet, and not too many.
@@ -219,19 +210,21 @@ impl Spool {
     /// nobody can have open. `None` where that cannot be had: a new file under a name of its own will tell why.
     fn open(
         &self,
-        documents: &Documents,
         folder: &Folder,
         key: &Key,
         (id, name): (Displaced, &str),
     ) -> Option<(Arc<dyn File>, IsNew)> {
         let again = || fs::none_if_missing(folder.open(name, Open::Write)).ok();
-        if let Some(file) = again()? {
+        // To look for what is not there would cost a call.
+        if self.shelf().may_hold(id)
+            && let Some(file) = again()?
+        {
             // It waits no more: it must serve nobody else.
             self.shelf().remove(id);
             return Some((file, false));
         }
         loop {
-            let old = self.shelf().take_older(documents, self.age, &self.used).ok()?;
+            let old = self.shelf().take_older(folder, &self.used).ok()?;
             let Some(old) = old else { break };
             if fs::none_if_missing(folder.rename(&old.name(), folder, name)).ok()?.is_some()
                 && let Some(file) = again()?
@@ -239,7 +232,11 @@ impl Spool {
                 return Some((file, false));
             }
         }
-        Some((folder.open(name, Open::CreateNew(mode(key))).ok()?, true))
+        match folder.open(name, Open::CreateNew(mode(key))) {
+            // Displaced by another process since this one looked.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Some((again()??, false)),
+            made => Some((made.ok()?, true)),
+        }
     }
 
     /// Whether nobody else has it open; then nobody can, until it is closed.
@@ -253,16 +250,53 @@ impl Spool {
         }
     }
 
-    /// A document was displaced into the spool. Where there are too many by now the oldest go.
-    pub fn shelve(&self, documents: &Documents, id: Displaced, len: u64) {
-        let mut waiting = self.shelf();
-        waiting.put(id, len, Instant::now());
-        waiting.trim(documents);
+    /// A document was displaced into the spool.
+    pub fn shelve(&self, folder: &Folder, id: Displaced, len: u64) {
+        self.shelf().take_in(folder, id, len);
     }
 
-    /// Others may have changed it: it is listed anew when next needed.
-    pub fn forget(&self) {
-        self.shelf().is_listed = false;
+    /// A batch is to be put in place behind this commit: where that is not the last that this process made, others
+    /// have been at the spool.
+    pub fn before(&self, seq: u64) {
+        self.shelf().before(seq);
+    }
+
+    /// The batch that ends with this commit is in place.
+    pub fn after(&self, seq: u64) {
+        self.shelf().after(seq);
+    }
+
+    /// Where others may have changed it, it is listed anew when next needed.
+    pub fn forget_if_stale(&self) {
+        self.shelf().forget_if_stale();
+    }
+
+    /// Whether more files wait than are needed in the long run. Where that is not known, it is only found out when
+    /// asked to look.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn has_surplus(&self, documents: &Documents, look: bool) -> Result<bool> {
+        let known = self.shelf().has_surplus();
+        match known {
+            Some(known) => Ok(known),
+            None if look => {
+                let folder = documents.names().spool();
+                let there = documents.fs().read_dir(&folder).context("list", &folder)?;
+                Ok(there.len() > SPOOL_FILES)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Removes some files that nobody needs any more. Whoever commits waits meanwhile.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn remove_surplus(&self, documents: &Documents) -> Result<()> {
+        let path = documents.names().spool();
+        let folder = Folder::enter(documents.shared_fs(), path.clone()).context("enter", &path)?;
+        self.shelf().remove_surplus(&folder, &self.used)
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -273,94 +307,4 @@ impl Spool {
 /// Documents are the user's own files; the store's own documents lie within `.docbox`.
 pub fn mode(key: &Key) -> Mode {
     if key.is_own() { Mode::Private } else { Mode::Shared }
-}
-
-/// What waits in the spool, in the order in which it came.
-#[derive(Debug, Default)]
-struct Shelf {
-    files: HashMap<Displaced, Waiting>,
-    order: BTreeMap<u64, Displaced>,
-    next: u64,
-    bytes: u64,
-    /// Whether what others left was looked for.
-    is_listed: bool,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    number: u64,
-    len: u64,
-    since: Instant,
-}
-
-impl Shelf {
-    fn put(&mut self, id: Displaced, len: u64, since: Instant) {
-        self.remove(id);
-        self.order.insert(self.next, id);
-        self.files.insert(id, Waiting { number: self.next, len, since });
-        self.next += 1;
-        self.bytes += len;
-    }
-
-    fn remove(&mut self, id: Displaced) {
-        if let Some(gone) = self.files.remove(&id) {
-            self.order.remove(&gone.number);
-            self.bytes -= gone.len;
-        }
-    }
-
-    /// The file that waits for longest, if that is long enough. It waits no more.
-    fn take_older(
-        &mut self,
-        documents: &Documents,
-        age: Duration,
-        used: &Used,
-    ) -> Result<Option<Displaced>> {
-        if !self.is_listed {
-            self.list(documents, used)?;
-            self.trim(documents);
-        }
-        let Some(id) = self.order.values().next().copied() else { return Ok(None) };
-        if self.files.get(&id).is_none_or(|file| file.since.elapsed() < age) {
-            return Ok(None);
-        }
-        self.remove(id);
-        Ok(Some(id))
-    }
-
-    /// Takes in what lies there, whoever left it. How long it has been there, its last change tells: to be
-    /// renamed is one. Of the future is as of now.
-    fn list(&mut self, documents: &Documents, used: &Used) -> Result<()> {
-        let (fs, folder) = (documents.fs(), documents.names().spool());
-        let (now, now_ns) = (Instant::now(), Timestamp::now().as_nanosecond());
-        let mut found = Vec::new();
-        for entry in fs.read_dir(&folder).context("list", &folder)? {
-            let id = entry.name.to_str().and_then(Displaced::named);
-            if let Some(id) = id.filter(|_| entry.kind == Kind::File) {
-                if used.files().contains(&id) {
-                    continue;
-                }
-                let path = folder.join(&entry.name);
-                let stat = fs::stat_if_there(fs, &path).context("look at", &path)?;
-                found.extend(stat.map(|stat| (stat.changed_ns, id, stat.len)));
-            }
-        }
-        found.sort_unstable();
-        *self = Self { next: self.next, is_listed: true, ..Self::default() };
-        for (changed_ns, id, len) in found {
-            let age =
-                u64::try_from(now_ns - changed_ns).map_or(Duration::ZERO, Duration::from_nanos);
-            self.put(id, len, now.checked_sub(age).unwrap_or(now));
-        }
-        Ok(())
-    }
-
-    /// Removes the oldest, as long as there are too many. What cannot be removed is found again.
-    fn trim(&mut self, documents: &Documents) {
-        while self.files.len() > SPOOL_FILES || self.bytes > SPOOL_BYTES {
-            let Some(id) = self.order.values().next().copied() else { return };
-            self.remove(id);
-            let _ = documents.fs().remove_file(&documents.names().spool().join(id.name()));
-        }
-    }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{File, Fs, Handle, Open, Stat};
+use super::{Entry, File, Fs, Handle, Nameless, Open, Stat};
 
 /// A folder that was entered. Where the disk has no such call it is its path, and each call goes the whole way.
 #[derive(Clone, Debug)]
@@ -53,6 +53,11 @@ impl Folder {
         }
     }
 
+    /// As [`Fs::read_dir`].
+    pub fn read_dir(&self) -> io::Result<Vec<Entry>> {
+        self.fs.read_dir(&self.path)
+    }
+
     /// As [`Fs::open`].
     pub fn open(&self, name: &str, how: Open) -> io::Result<Arc<dyn File>> {
         match &self.handle {
@@ -77,6 +82,15 @@ impl Folder {
             #[cfg(target_os = "linux")]
             (Some(one), Some(other)) => one.exchange(name, other, its),
             _ => self.fs.exchange(&self.path.join(name), &other.path.join(its)),
+        }
+    }
+    /// As [`Fs::remove_file`], but where the disk has such a call the file keeps its space, until what is returned is
+    /// dropped.
+    pub fn unlink(&self, name: &str) -> io::Result<Option<Nameless>> {
+        match &self.handle {
+            #[cfg(target_os = "linux")]
+            Some(handle) => handle.unlink(name),
+            _ => self.fs.remove_file(&self.path.join(name)).map(|()| None),
         }
     }
 }

@@ -28,6 +28,9 @@ use super::{Entry, Kind, Stat};
 const ENTER: OFlags = OFlags::PATH.union(FOLDER);
 #[cfg(not(target_os = "linux"))]
 const ENTER: OFlags = FOLDER;
+/// How to have a file that is not to be read.
+#[cfg(target_os = "linux")]
+const HOLD: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 #[cfg(target_os = "linux")]
 const EXCHANGE: RenameFlags = RenameFlags::EXCHANGE;
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -101,6 +104,14 @@ impl Handle {
         regular(patiently(open).map_err(said)?)
     }
 
+    /// Removes a file, of which what is returned keeps the space.
+    pub(super) fn unlink(&self, name: &str) -> io::Result<Option<Nameless>> {
+        // To hold it in this way breaks no lease, and takes no right to read it.
+        let held = openat(&self.0, name, HOLD, Mode::empty());
+        unlinkat(&self.0, name, AtFlags::empty())?;
+        Ok(held.ok().map(Nameless))
+    }
+
     /// Renames over whatever file has the new name.
     pub(super) fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
         Ok(renameat(&self.0, name, &to.0, new)?)
@@ -111,6 +122,11 @@ impl Handle {
         exchanged(renameat_with(&self.0, name, &other.0, its, EXCHANGE))
     }
 }
+
+/// A file that was removed, and whose space is given back when this is dropped: that may be to wait for the disk.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct Nameless(#[expect(dead_code, reason = "held, and closed in the end")] OwnedFd);
 
 /// Opens a folder.
 pub fn open_folder(path: &Path) -> io::Result<fs::File> {
