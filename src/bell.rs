@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 /// While a watcher lives, a look is taken this often all the same.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -22,8 +22,15 @@ pub struct Bell {
 
 #[derive(Debug, Default)]
 struct Inner {
-    rings: Mutex<u64>,
+    rings: Mutex<Rings>,
     rung: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Rings {
+    count: u64,
+    /// How many wait: to wake nobody would cost a call.
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -50,7 +57,7 @@ impl Bell {
     /// misses nothing.
     #[must_use]
     pub fn rings(&self) -> u64 {
-        *self.inner.rings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().count
     }
 
     /// Lets other processes ring it too, by the changes of a file. Where that cannot be had, waiting is
@@ -86,16 +93,26 @@ impl Bell {
         if let Some(deadline) = deadline {
             patience = patience.min(deadline.saturating_duration_since(Instant::now()));
         }
-        let rings = self.inner.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.inner.rung.wait_timeout_while(rings, patience, |rings| *rings == seen);
-        drop(waited);
+        let mut rings = self.inner.lock();
+        rings.waiting += 1;
+        let is_silent = |rings: &mut Rings| rings.count == seen;
+        let waited = self.inner.rung.wait_timeout_while(rings, patience, is_silent);
+        waited.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
     }
 }
 
 impl Inner {
     fn ring(&self) {
-        *self.rings.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.rung.notify_all();
+        let mut rings = self.lock();
+        rings.count += 1;
+        if rings.waiting > 0 {
+            drop(rings);
+            self.rung.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rings> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -124,6 +124,8 @@ fn write(
         });
     }
     // Durable. From here on it cannot be taken back.
+    // Whoever waits for the head is awake by the time it has moved, or nearly: to wake takes longer than what is left.
+    core.bell.ring();
     let head = batch.head(place);
     drop(reserve);
     batch.put_in_place().and_then(|()| locked.write_head(&head)).map_err(Failure::InDoubt)?;
