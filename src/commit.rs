@@ -9,6 +9,7 @@ use crate::journal::{Failed, Place};
 use crate::lock::Locked;
 use crate::queue::Commit;
 use crate::recovery::find_end;
+use crate::spool::with_room;
 use crate::transaction::Transaction;
 
 /// Commits one transaction, together with whatever else waits.
@@ -100,7 +101,8 @@ fn write(
     }
     core.spool.before(head.seq);
     let len = batch.line_bytes().len() as u64;
-    let place = match locked.journal().make_room(head, place, len) {
+    let make_room = || locked.journal().make_room(head, place, len);
+    let place = match with_room(&core.documents, Some(&core.spool), make_room) {
         Ok(place) => place,
         Err(error) => {
             batch.discard();

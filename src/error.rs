@@ -165,10 +165,21 @@ impl Error {
         }
     }
 
+    /// Whether something failed for want of room on the disk.
+    pub(crate) fn is_about_room(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_about_room(source))
+    }
+
     /// A store that cannot be used.
     pub(crate) fn unusable(path: &Path, what: impl Into<String>) -> Self {
         Self::Unusable { path: path.to_owned(), what: what.into() }
     }
+}
+
+/// Whether a call failed for want of room, which is found out before anything is written.
+pub(crate) fn is_about_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 fn same(error: &io::Error) -> io::Error {

@@ -127,6 +127,13 @@ pub fn make_folders(documents: &Documents, key: &Key, made: &mut Vec<PathBuf>) -
     Ok(())
 }
 
+/// Removes folders that were made, as far as the disk lets us: an empty folder does no harm.
+pub fn remove_folders(documents: &Documents, made: &[PathBuf]) {
+    for folder in made.iter().rev() {
+        let _ = documents.fs().remove_dir(folder);
+    }
+}
+
 /// Refuses what is on another filesystem than the store: nothing gets there in one step.
 ///
 /// # Errors

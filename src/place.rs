@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use crate::aside::{move_aside, set_aside};
 use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
-use crate::folders::{Folders, check_home, make_folders};
+use crate::folders::{Folders, check_home, make_folders, remove_folders};
 use crate::fs::{self, Folder, Kind, Stat};
 use crate::key::Key;
 use crate::names::{self, Displaced};
-use crate::spool::{Reused, Spool, Way, mode};
+use crate::spool::{Reused, Spool, Way, mode, with_room};
 
 /// A document about to be put in place, or removed.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Prepared {
         };
         let found = match folder {
             Some(folder) => Ok(folder),
-            None => folders.make(key, &path, &mut made),
+            None => with_room(documents, spool, || folders.make(key, &path, &mut made)),
         };
         let ready = found.and_then(|folder| Ok((folder, folders.spool()?)));
         let (folder, aside) = match ready {
@@ -141,9 +141,9 @@ impl Prepared {
                     }
                     Err(error) => return Err(error).context("put in place", &self.path),
                 }
-                self.rename_over(documents, key)?;
+                self.rename_over(documents, Some(spool), key)?;
             }
-            (Some(_), _) => self.rename_over(documents, key)?,
+            (Some(_), _) => self.rename_over(documents, spool, key)?,
             (None, Some(spool)) => self.displace(documents, spool, key)?,
             (None, None) => self.remove(documents, key)?,
         }
@@ -285,19 +285,27 @@ impl Prepared {
     }
 
     /// Renames the spool file over the document, after a last look at what lies there.
-    fn rename_over(&mut self, documents: &Documents, key: &Key) -> Result<()> {
+    fn rename_over(
+        &mut self,
+        documents: &Documents,
+        spool: Option<&Spool>,
+        key: &Key,
+    ) -> Result<()> {
         self.keep_edits(documents, key)?;
         let Some(spooled) = self.spooled_name().map(str::to_owned) else { return Ok(()) };
-        match self.spool.rename(&spooled, &self.folder, self.name()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Its folder was removed by hand since it was prepared.
-                make_folders(documents, key, &mut self.made)?;
-                let path = self.spool.path().join(&spooled);
-                documents.fs().rename(&path, &self.path)
-            }
-            other => other,
-        }
-        .context("put in place", &self.path)?;
+        let path = self.path.clone();
+        // A name that is new there may need a block.
+        with_room(documents, spool, || {
+            let renamed = match self.spool.rename(&spooled, &self.folder, names::last(&path)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    // Its folder was removed by hand since it was prepared.
+                    make_folders(documents, key, &mut self.made)?;
+                    documents.fs().rename(&self.spool.path().join(&spooled), &path)
+                }
+                other => other,
+            };
+            renamed.context("put in place", &path)
+        })?;
         self.spooled = None;
         Ok(())
     }
@@ -355,7 +363,26 @@ impl Prepared {
         self.write(documents, spool, key, &bytes)
     }
 
+    /// Writes the new bytes. After an error nothing is left of them.
     fn write(
+        &mut self,
+        documents: &Documents,
+        spool: Option<&Spool>,
+        key: &Key,
+        bytes: &[u8],
+    ) -> Result<()> {
+        with_room(documents, spool, || {
+            let written = self.try_write(documents, spool, key, bytes);
+            if written.is_err() {
+                // Half written, perhaps.
+                self.remove_new(documents);
+                self.spooled = None;
+            }
+            written
+        })
+    }
+
+    fn try_write(
         &mut self,
         documents: &Documents,
         spool: Option<&Spool>,
@@ -382,13 +409,6 @@ impl Prepared {
             file.set_mode(seen.mode).context("set the mode of", &path)?;
         }
         Ok(())
-    }
-}
-
-/// As far as the disk lets us: an empty folder does no harm.
-fn remove_folders(documents: &Documents, made: &[PathBuf]) {
-    for folder in made.iter().rev() {
-        let _ = documents.fs().remove_dir(folder);
     }
 }
 

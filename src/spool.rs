@@ -17,7 +17,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::documents::Documents;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Folder, Mode, Open, Stat};
 use crate::key::Key;
 use crate::names::Displaced;
@@ -307,4 +307,24 @@ impl Spool {
 /// Documents are the user's own files; the store's own documents lie within `.docbox`.
 pub fn mode(key: &Key) -> Mode {
     if key.is_own() { Mode::Private } else { Mode::Shared }
+}
+
+/// Tries what may fail for want of room. On a full disk what waits in the spool beyond what is needed in the long run
+/// gives way, and it is tried again.
+///
+/// # Errors
+/// Those of the last attempt.
+pub fn with_room<T>(
+    documents: &Documents,
+    spool: Option<&Spool>,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let folder = || Folder::by_path(documents.shared_fs(), documents.names().spool());
+    loop {
+        let done = attempt();
+        let is_full = done.as_ref().is_err_and(Error::is_about_room);
+        if !is_full || !spool.is_some_and(|spool| spool.shelf().give_up(&folder())) {
+            return done;
+        }
+    }
 }

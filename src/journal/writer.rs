@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::segment::{Place, has_lines_at};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, is_about_room};
 use crate::fs::{self, File, FileId, Fs, Mode, Open};
 use crate::head::Head;
 use crate::names::Names;
@@ -307,12 +307,6 @@ impl Writer {
         active.filled = until;
         Ok(())
     }
-}
-
-/// Whether a write failed for want of room, which is found out before anything is written.
-fn is_about_room(error: &io::Error) -> bool {
-    use io::ErrorKind::{QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 /// Whether nothing but fill is read in a range. Before any sync of what was written there, no more than

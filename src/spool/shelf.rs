@@ -22,7 +22,7 @@ pub const MOST_SPOOL_FILES: usize = 65536;
 pub const SPOOL_BYTES: u64 = 64 << 20;
 /// Of those that nobody needs any more so many are removed with each that comes.
 const WITH_EACH: usize = 2;
-/// And so many when nobody commits.
+/// And so many when nobody commits, or the disk is full.
 const AT_LEISURE: usize = 256;
 
 /// Files, in the order in which they came.
@@ -130,6 +130,20 @@ impl Shelf {
         }
         self.trim(folder, AT_LEISURE);
         Ok(())
+    }
+
+    /// Removes some of those that wait beyond [`SPOOL_FILES`], whenever they came: the disk is full. Whether there
+    /// were any, so that there is more room now.
+    pub fn give_up(&mut self, folder: &Folder) -> bool {
+        let mut is_freed = false;
+        for _ in 0..AT_LEISURE {
+            let oldest = self.oldest().filter(|_| self.files.len() > SPOOL_FILES);
+            let Some((id, _)) = oldest else { break };
+            self.remove(id);
+            // Let go of at once.
+            is_freed |= folder.unlink(&id.name()).is_ok();
+        }
+        is_freed
     }
 
     /// The file that waits for longest, if that is long enough. It waits no more.

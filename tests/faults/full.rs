@@ -1,5 +1,7 @@
 //! A disk without room, and what is done with the last of it.
 
+use std::time::Duration;
+
 use docbox::{Error, Limits, Sizes, Start, Store, Transaction};
 
 use crate::disk::{BLOCK_BYTES, Ballast, Disk, take_inodes, with_own_mounts};
@@ -79,6 +81,13 @@ fn without_a_free_inode_what_needs_none_goes_on() {
         let made = Disk::made_by(&["mkfs.ext4", "-q", "-m", "0", "-N", "128"], 16);
         on(made, needs_no_inode);
     });
+}
+
+#[test]
+fn what_waits_in_the_spool_for_later_gives_way_where_the_disk_is_full() {
+    let name = "full::what_waits_in_the_spool_for_later_gives_way_where_the_disk_is_full";
+    let mkfs = [&EXT4[..], &["-b", "4096"]].concat();
+    with_own_mounts(name, || on(Disk::made_by(&mkfs, 96), the_spool_gives_way));
 }
 
 fn on(disk: Result<Disk, String>, test: impl FnOnce(&Disk)) {
@@ -224,4 +233,38 @@ fn needs_no_inode(disk: &Disk) {
     ledger.hear(&mut ui, never);
     ledger.check_heard(&home);
     ledger.check(&home, &store);
+}
+
+fn the_spool_gives_way(disk: &Disk) {
+    const SPOOL_FILES: usize = 4096;
+    let home = Home::within(disk.path());
+    let limits = Limits { spool_age: Duration::from_hours(1), ..Limits::default() };
+    let store = Store::options().housekeeping(false).limits(limits).open(home.root());
+    let store = store.expect("a store");
+    let waiting = || std::fs::read_dir(home.path(".docbox/spool")).expect("the spool").count();
+    let keys: Vec<String> = (0..SPOOL_FILES + 2000).map(|number| format!("old/{number}")).collect();
+    let puts = keys.iter().map(|key| Transaction::new().put(key, &1).expect("a document"));
+    let removals = keys.iter().map(|key| Transaction::new().remove(key).expect("a document"));
+    for transactions in [puts.collect::<Vec<_>>(), removals.collect()] {
+        for commit in store.commit_all(transactions) {
+            commit.expect("a commit");
+        }
+    }
+    assert_eq!(waiting(), SPOOL_FILES + 2000);
+    let _ballast = Ballast::on(disk);
+    let text = "x".repeat(3000);
+    let new = |number: usize| {
+        let transaction = Transaction::new().put(format!("new/{number}"), &text);
+        store.commit(transaction.expect("a document"))
+    };
+    // Of each a block, and as much again in the journal, which grows twice.
+    for number in 0..600 {
+        new(number).unwrap_or_else(|error| panic!("{number}: {error}, {}", waiting()));
+    }
+    assert!((SPOOL_FILES..SPOOL_FILES + 2000).contains(&waiting()), "{}", waiting());
+    // What is needed in the long run stays, and the disk is full in the end.
+    let error = (600..2000).find_map(|number| new(number).err()).expect("a full disk");
+    assert!(is_full(&error), "{error}");
+    assert_eq!(waiting(), SPOOL_FILES);
+    assert!(store.verify().expect("a look").is_clean());
 }
