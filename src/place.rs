@@ -109,7 +109,7 @@ impl Prepared {
         let is_planned = |spooled: &mut Spooled| matches!(spooled, Spooled::Planned(_));
         let Some(Spooled::Planned(bytes)) = self.spooled.take_if(is_planned) else { return Ok(()) };
         let written = self.write(documents, spool, key, &bytes);
-        if written.is_err() && self.spooled.is_none() {
+        if written.is_err() {
             // Without it, it would look like a deletion.
             self.spooled = Some(Spooled::Planned(bytes));
         }

@@ -4,13 +4,14 @@
 //! the long run: to remove each and make another would cost more than the commit does.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::disposal::Disposal;
 use crate::error::{Context, Result};
-use crate::fs::{self, Folder, Kind};
+use crate::fs::{self, Folder, Kind, Nameless};
 use crate::names::Displaced;
 use crate::spool::Used;
 
@@ -125,9 +126,7 @@ impl Shelf {
     /// # Errors
     /// What the disk says.
     pub fn remove_surplus(&mut self, folder: &Folder, used: &Used) -> Result<()> {
-        if !self.is_listed {
-            self.list(folder, used)?;
-        }
+        self.list(folder, used)?;
         self.trim(folder, AT_LEISURE);
         Ok(())
     }
@@ -139,9 +138,8 @@ impl Shelf {
         for _ in 0..AT_LEISURE {
             let oldest = self.oldest().filter(|_| self.files.len() > SPOOL_FILES);
             let Some((id, _)) = oldest else { break };
-            self.remove(id);
             // Let go of at once.
-            is_freed |= folder.unlink(&id.name()).is_ok();
+            is_freed |= self.unlink(folder, id).is_ok();
         }
         is_freed
     }
@@ -151,8 +149,7 @@ impl Shelf {
     /// # Errors
     /// What the disk says.
     pub fn take_older(&mut self, folder: &Folder, used: &Used) -> Result<Option<Displaced>> {
-        if !self.is_listed {
-            self.list(folder, used)?;
+        if self.list(folder, used)? {
             self.trim(folder, WITH_EACH);
         }
         let oldest = self.oldest().filter(|(_, waited)| *waited >= self.age);
@@ -167,9 +164,12 @@ impl Shelf {
         Some((*id, self.files.get(id)?.since.elapsed()))
     }
 
-    /// Takes in what lies there, whoever left it. How long it has been there, its last change tells: to be
-    /// renamed is one. Of the future is as of now.
-    fn list(&mut self, folder: &Folder, used: &Used) -> Result<()> {
+    /// Takes in what lies there, whoever left it, unless that is known; whether it was not. How long it has been
+    /// there, its last change tells: to be renamed is one. Of the future is as of now.
+    fn list(&mut self, folder: &Folder, used: &Used) -> Result<bool> {
+        if self.is_listed {
+            return Ok(false);
+        }
         let (now, now_ns) = (Instant::now(), Timestamp::now().as_nanosecond());
         let mut found = Vec::new();
         for entry in folder.read_dir().context("list", folder.path())? {
@@ -193,7 +193,7 @@ impl Shelf {
                 u64::try_from(now_ns - changed_ns).map_or(Duration::ZERO, Duration::from_nanos);
             self.put(id, len, now.checked_sub(age).unwrap_or(now));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Removes the oldest, as long as there are too many; and at most so many that have waited so long that all
@@ -207,10 +207,43 @@ impl Shelf {
                 }
                 surplus -= 1;
             }
-            self.remove(id);
-            if let Ok(Some(nameless)) = folder.unlink(&id.name()) {
+            if let Ok(Some(nameless)) = self.unlink(folder, id) {
                 self.disposal.take(nameless);
             }
         }
+    }
+
+    fn unlink(&mut self, folder: &Folder, id: Displaced) -> io::Result<Option<Nameless>> {
+        self.remove(id);
+        folder.unlink(&id.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fs::{Fs, OsFs};
+    use crate::key::Key;
+    use crate::sync::tests::alone;
+
+    #[test]
+    fn no_more_files_wait_than_may_however_lately_they_came() {
+        // Its locks are those that are tried in schedules.
+        alone(|| {
+            let fs: Arc<dyn Fs> = Arc::new(OsFs);
+            // Nothing lies there: what cannot be removed is found again.
+            let folder = Folder::by_path(&fs, PathBuf::from("/nowhere/of/docbox"));
+            let mut shelf = Shelf::new(Duration::from_hours(1));
+            for number in 0..=MOST_SPOOL_FILES {
+                let key = Key::new(format!("many/{number}")).unwrap();
+                shelf.take_in(&folder, Displaced::by(&key), 1);
+            }
+            assert_eq!(shelf.files.len(), MOST_SPOOL_FILES);
+            let oldest = Displaced::by(&Key::new("many/0").unwrap());
+            assert_eq!(shelf.len_of(oldest), None, "the oldest went");
+        });
     }
 }

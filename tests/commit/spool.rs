@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use docbox::{Limits, Store, Transaction};
+use docbox::{Limits, Store};
 use serde_json::json;
 
-use crate::home::{Home, eventually, put};
+use crate::home::{Home, eventually, make_and_delete, put};
 
 /// As src/spool/shelf.rs has them.
 const SPOOL_FILES: usize = 4096;
@@ -27,21 +27,6 @@ fn with_age(home: &Home, spool_age: Duration, housekeeping: bool) -> Store {
     let limits = Limits { spool_age, ..Limits::default() };
     let options = Store::options().limits(limits).housekeeping(housekeeping);
     options.open(home.root()).expect("opens")
-}
-
-fn commit_all(store: &Store, transactions: Vec<Transaction>) {
-    for commit in store.commit_all(transactions) {
-        commit.expect("a commit");
-    }
-}
-
-/// Makes some documents and deletes them again, so that their files wait.
-fn make_and_delete(store: &Store, count: usize) {
-    let keys: Vec<String> = (0..count).map(|number| format!("many/{number}")).collect();
-    let puts = keys.iter().map(|key| Transaction::new().put(key, &1).expect("a transaction"));
-    commit_all(store, puts.collect());
-    let removals = keys.iter().map(|key| Transaction::new().remove(key).expect("a transaction"));
-    commit_all(store, removals.collect());
 }
 
 /// Whether some thread of this process gives space back.
@@ -83,6 +68,25 @@ fn more_files_wait_as_long_as_they_may_serve_no_other_document_and_go_when_nobod
     let store = with_age(&home, Duration::ZERO, true);
     eventually("what waits for nobody is removed", || waiting(&home).0 == SPOOL_FILES);
     assert!(store.verify().expect("verify reads").is_clean());
+}
+
+#[test]
+fn what_others_left_in_the_spool_is_seen_after_their_commits() {
+    let home = Home::new();
+    let limits = Limits {
+        spool_age: Duration::ZERO,
+        checkpoint_idle: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let one = Store::options().limits(limits).open(home.root()).expect("opens");
+    let other = with_age(&home, Duration::from_hours(1), false);
+    for round in 0..2 {
+        // From here on it knows what waits, and believes nothing else does.
+        put(&one, "known", &json!(round));
+    }
+    make_and_delete(&other, SPOOL_FILES + 500);
+    put(&one, "known", &json!("again"));
+    eventually("what the other left is removed", || waiting(&home).0 == SPOOL_FILES);
 }
 
 #[test]

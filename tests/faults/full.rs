@@ -5,7 +5,7 @@ use std::time::Duration;
 use docbox::{Error, Limits, Sizes, Start, Store, Transaction};
 
 use crate::disk::{BLOCK_BYTES, Ballast, Disk, take_inodes, with_own_mounts};
-use crate::home::Home;
+use crate::home::{Home, make_and_delete};
 use crate::ledger::{Ledger, is_full, never};
 use crate::program::{program, run};
 use crate::skip;
@@ -242,14 +242,7 @@ fn the_spool_gives_way(disk: &Disk) {
     let store = Store::options().housekeeping(false).limits(limits).open(home.root());
     let store = store.expect("a store");
     let waiting = || std::fs::read_dir(home.path(".docbox/spool")).expect("the spool").count();
-    let keys: Vec<String> = (0..SPOOL_FILES + 2000).map(|number| format!("old/{number}")).collect();
-    let puts = keys.iter().map(|key| Transaction::new().put(key, &1).expect("a document"));
-    let removals = keys.iter().map(|key| Transaction::new().remove(key).expect("a document"));
-    for transactions in [puts.collect::<Vec<_>>(), removals.collect()] {
-        for commit in store.commit_all(transactions) {
-            commit.expect("a commit");
-        }
-    }
+    make_and_delete(&store, SPOOL_FILES + 2000);
     assert_eq!(waiting(), SPOOL_FILES + 2000);
     let _ballast = Ballast::on(disk);
     let text = "x".repeat(3000);

@@ -253,6 +253,18 @@ pub fn in_time<R: Send + 'static>(what: impl FnOnce() -> R + Send + 'static) -> 
     result.recv_timeout(LONG).expect("it ends, and does not panic")
 }
 
+/// Makes documents and deletes them again, so that as many files wait in the spool.
+pub fn make_and_delete(store: &Store, count: usize) {
+    let keys: Vec<String> = (0..count).map(|number| format!("many/{number}")).collect();
+    let puts = keys.iter().map(|key| Transaction::new().put(key, &1).unwrap());
+    let removals = keys.iter().map(|key| Transaction::new().remove(key).unwrap());
+    for transactions in [puts.collect::<Vec<_>>(), removals.collect()] {
+        for commit in store.commit_all(transactions) {
+            commit.unwrap();
+        }
+    }
+}
+
 /// Commits an event for each number, one a commit; the first commit's subject ends in the first number.
 pub fn emit(store: &Store, numbers: impl IntoIterator<Item = u64>) {
     for number in numbers {
