@@ -8,6 +8,7 @@ use crate::event::RecordedEvent;
 use crate::filter::{Filter, Globs};
 use crate::head::Head;
 use crate::journal::Reader;
+use crate::record::events::EventLine;
 use crate::start::{Start, resolve};
 use crate::store::Store;
 
@@ -73,11 +74,13 @@ impl Events {
         while self.ready.is_empty() {
             let (filter, from, epoch) = (&self.filter, self.from, core.identity.epoch);
             let (head, up_to) = (&self.head, filter.up_to());
-            let wanted =
-                self.reader.read_up_to(head, up_to, |line| filter.wanted(line, from, epoch))?;
-            let Some(wanted) = wanted else { return Ok(false) };
+            let mut ready = VecDeque::new();
+            let look = |line: &EventLine<'_>| filter.wanted(line, from, epoch, &mut ready);
+            if self.reader.read_up_to(head, up_to, look)?.is_none() {
+                return Ok(false);
+            }
             self.from = 0;
-            self.ready = wanted;
+            self.ready = ready;
         }
         Ok(true)
     }

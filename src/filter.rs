@@ -120,23 +120,27 @@ impl Filter {
         self.matches_subject(Some(subject))
     }
 
-    /// The events and changes of a commit that are wanted, from an index on.
+    /// Adds the events and changes of a commit that are wanted, from an index on.
     ///
     /// # Errors
-    /// What is wrong with one of them, in words.
-    pub fn wanted<C: FromIterator<RecordedEvent>>(
+    /// What is wrong with one of them, in words. Those before it may have been added.
+    pub fn wanted(
         &self,
         line: &EventLine<'_>,
         from: usize,
         epoch: u32,
-    ) -> Result<C, String> {
-        let event = |idx| line.event(idx, epoch).transpose();
-        let events = self.events(line, from);
-        // Most do not ask for changes, and nothing is to become dearer for them.
-        if line.writes.is_empty() {
-            return events.filter_map(event).collect();
+        into: &mut impl Extend<RecordedEvent>,
+    ) -> Result<(), String> {
+        for idx in self.events(line, from) {
+            into.extend(line.event(idx, epoch)?);
         }
-        events.chain(self.changes(line, from)).filter_map(event).collect()
+        // Most do not ask for changes, and nothing is to become dearer for them.
+        if !line.writes.is_empty() {
+            for idx in self.changes(line, from) {
+                into.extend(line.event(idx, epoch)?);
+            }
+        }
+        Ok(())
     }
 
     /// The places of what is wanted of a commit, in order, from an index on.

@@ -47,30 +47,32 @@ impl Source {
         self.snapshot.as_ref().map_or_else(|| self.journal.next(), |ahead| ahead.next.seq)
     }
 
-    /// What is wanted of the next commit, from `read_to` on, or of the next item, and up to where was read;
+    /// Adds what is wanted of the next commit, from `read_to` on, or of the next item. Up to where was read;
     /// `None` at the head.
     ///
     /// # Errors
-    /// What reading the journal says, or the snapshot.
+    /// What reading the journal says, or the snapshot. Part of that commit may have been added.
     pub fn read(
         &mut self,
         core: &Core,
         (name, filter): (&str, &Filter),
         read_to: Position,
         head: &Head,
-    ) -> Result<Option<(Vec<RecordedEvent>, Position)>> {
+        wanted: &mut Vec<RecordedEvent>,
+    ) -> Result<Option<Position>> {
         if let Some(ahead) = &mut self.snapshot {
-            let (wanted, read_to) = ahead.read(core, name, filter)?;
+            let (item, read_to) = ahead.read(core, name, filter)?;
             if !read_to.is_in_snapshot() {
                 self.snapshot = None;
             }
-            return Ok(Some((wanted, read_to)));
+            wanted.extend(item);
+            return Ok(Some(read_to));
         }
         let (seq, epoch) = (self.journal.next(), core.identity.epoch);
         let from = if seq == read_to.seq { read_to.idx as usize } else { 0 };
-        let look = |line: &EventLine<'_>| filter.wanted(line, from, epoch);
-        let wanted = self.journal.read_up_to(head, filter.up_to(), look)?;
-        Ok(wanted.map(|wanted| (wanted, Position::end_of(seq).next())))
+        let look = |line: &EventLine<'_>| filter.wanted(line, from, epoch, wanted);
+        let read = self.journal.read_up_to(head, filter.up_to(), look)?;
+        Ok(read.map(|()| Position::end_of(seq).next()))
     }
 }
 
@@ -80,15 +82,15 @@ impl Ahead {
         core: &Core,
         name: &str,
         filter: &Filter,
-    ) -> Result<(Vec<RecordedEvent>, Position)> {
+    ) -> Result<(Option<RecordedEvent>, Position)> {
         if self.items.is_none() {
             self.items = core.items(name, self.next, self.id)?;
         }
         let Some(items) = &mut self.items else {
-            return Ok((Vec::new(), Position::end_of(self.next.seq).next()));
+            return Ok((None, Position::end_of(self.next.seq).next()));
         };
         let item = items.take(|subject| filter.matches_item(subject))?;
         self.next = items.position();
-        Ok((item.flatten().into_iter().collect(), self.next))
+        Ok((item.flatten(), self.next))
     }
 }

@@ -358,13 +358,15 @@ impl Subscription {
         let consumer = Arc::clone(&self.consumer);
         let mut window = consumer.window();
         let enough = if consumer.order == Order::Total { most } else { 1 };
+        let mut wanted = Vec::new();
         while count < enough && skipped < MOVED_WITHOUT_WRITE && !window.is_full(most) {
             let (core, whose) = (consumer.store.core(), (&*consumer.name, &self.filter));
-            let read = self.source.read(core, whose, window.read_to(), head)?;
-            let Some((wanted, read_to)) = read else { break };
+            let read_to = window.read_to();
+            let read = self.source.read(core, whose, read_to, head, &mut wanted)?;
+            let Some(read_to) = read else { break };
             count += wanted.len();
             skipped += u64::from(wanted.is_empty());
-            window.push(wanted, read_to);
+            window.push(wanted.drain(..), read_to);
         }
         Ok(count > 0 || skipped > 0)
     }

@@ -9,6 +9,7 @@ mod summary;
 
 pub use pick::{Picked, Wish};
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -112,6 +113,8 @@ pub struct Window {
     commits: usize,
     /// The last reset that was obeyed.
     generation: u64,
+    /// Where in `events` the last one was that was looked for. It may be another by now, or none.
+    last_found: Cell<usize>,
 }
 
 impl Window {
@@ -136,6 +139,7 @@ impl Window {
             done: 0,
             commits: 0,
             generation: value.generation,
+            last_found: Cell::new(0),
         }
     }
 
@@ -354,16 +358,25 @@ impl Window {
         if spot.redriven {
             return self.letters.iter().find(|slot| slot.position == spot.position);
         }
-        let at = self.events.binary_search_by_key(&spot.position, |slot| slot.position).ok()?;
-        self.events.get(at)
+        self.events.get(self.place(spot.position)?)
     }
 
     fn find_mut(&mut self, spot: Spot) -> Option<&mut Slot> {
         if spot.redriven {
             return self.letters.iter_mut().find(|slot| slot.position == spot.position);
         }
-        let at = self.events.binary_search_by_key(&spot.position, |slot| slot.position).ok()?;
+        let at = self.place(spot.position)?;
         self.events.get_mut(at)
+    }
+
+    /// Where an event is in `events`. Most are asked for in order, so it is looked for behind the one before.
+    fn place(&self, position: Position) -> Option<usize> {
+        let last = self.last_found.get();
+        let is_at = |at: &usize| self.events.get(*at).is_some_and(|slot| slot.position == position);
+        let search = || self.events.binary_search_by_key(&position, |slot| slot.position).ok();
+        let found = [last, last + 1].into_iter().find(is_at).or_else(search)?;
+        self.last_found.set(found);
+        Some(found)
     }
 
     /// What is with the consumer as flight `number`.

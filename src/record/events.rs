@@ -271,7 +271,7 @@ impl<'a> Text<'a> {
 
     /// A member that may be there. The outer `None`: it is there, and not understood.
     #[expect(clippy::option_option, reason = "absent and not understood are not the same")]
-    fn member(&mut self, name: &[u8]) -> Option<Option<Value<'a>>> {
+    fn member<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<Value<'a>>> {
         if self.has(name) { self.value().map(Some) } else { Some(None) }
     }
 
@@ -285,7 +285,8 @@ impl<'a> Text<'a> {
         Some(taken)
     }
 
-    fn has(&mut self, literal: &[u8]) -> bool {
+    // Their length is known when this is compiled, so that no call compares them.
+    fn has<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
         let has = self.line[self.at..].starts_with(literal);
         if has {
             self.at += literal.len();
@@ -293,7 +294,7 @@ impl<'a> Text<'a> {
         has
     }
 
-    fn literal(&mut self, literal: &[u8]) -> Option<()> {
+    fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
         self.has(literal).then_some(())
     }
 
