@@ -15,6 +15,11 @@ use crate::store::Store;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::window::{Flight, Spot, Standing, Window};
 
+/// What is said of a delivery that nothing was said of.
+pub(crate) const DROPPED: &str = "dropped unsettled";
+/// The same where its deadline has passed.
+pub(crate) const OVERDUE: &str = "it took longer than its deadline";
+
 /// After a dead letter could not be written it is tried again this much later.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -147,11 +152,58 @@ impl Consumer {
         why: &str,
         pause: Option<Duration>,
     ) -> Failed {
-        let mut cursor = self.cursor();
+        let cursor = self.cursor();
         let mut window = self.window();
         if window.standing(spot, flight, Instant::now()) == Standing::Gone {
             return Failed::Gone;
         }
+        let (failed, attempt) = self.note_failure(&mut window, (spot, flight), why, pause);
+        self.put_failures(cursor, window);
+        let (subscription, position) = (&self.name, spot.position);
+        match failed {
+            Failed::Again(pause) => {
+                let pause_ms = pause.as_millis();
+                tracing::warn!(subscription, %position, attempt, why, pause_ms, "an event failed and comes again");
+            }
+            Failed::Last | Failed::Gone => {
+                tracing::warn!(subscription, %position, attempt, why, "an event failed for the last time");
+            }
+        }
+        failed
+    }
+
+    /// The same of a batch, by one write: each comes again by itself. Where nothing is said of why, they were
+    /// dropped. The dead letter of an event that failed for the last time is for the subscription to write.
+    pub(crate) fn fail_all(&self, flights: &[(Spot, u64)], why: Option<&str>) {
+        let now = Instant::now();
+        let cursor = self.cursor();
+        let mut window = self.window();
+        let mut count = 0_usize;
+        for (spot, flight) in flights {
+            let unsaid = match window.standing(*spot, *flight, now) {
+                Standing::Gone => continue,
+                Standing::Overrun => OVERDUE,
+                Standing::Current => DROPPED,
+            };
+            self.note_failure(&mut window, (*spot, *flight), why.unwrap_or(unsaid), None);
+            count += 1;
+        }
+        self.put_failures(cursor, window);
+        if let (Some((first, _)), Some((last, _)), 1..) = (flights.first(), flights.last(), count) {
+            let (subscription, first, last) = (&self.name, first.position, last.position);
+            let why = why.unwrap_or(DROPPED);
+            tracing::warn!(subscription, %first, %last, count, why, "a batch failed: its events come again, one by one");
+        }
+    }
+
+    /// What becomes of an event that failed, and which attempt it was.
+    fn note_failure(
+        &self,
+        window: &mut Window,
+        (spot, flight): (Spot, u64),
+        why: &str,
+        pause: Option<Duration>,
+    ) -> (Failed, u32) {
         let (attempt, _) = window.history(spot);
         let is_last = attempt >= self.retry.max_attempts;
         let pause = if is_last {
@@ -160,20 +212,18 @@ impl Consumer {
             pause.unwrap_or_else(|| self.retry.backoff(attempt))
         };
         window.fail(spot, flight, Some(Failure::now(attempt, why)), Instant::now() + pause);
+        (if is_last { Failed::Last } else { Failed::Again(pause) }, attempt)
+    }
+
+    /// Where the cursor cannot be told, that the attempts were made is in it already.
+    fn put_failures(&self, mut cursor: MutexGuard<'_, Cursor>, window: MutexGuard<'_, Window>) {
         let written = put(&mut cursor, &window);
         drop((cursor, window));
-        let subscription = &self.name;
         if let Err(error) = written {
+            let subscription = &self.name;
             tracing::warn!(subscription, %error, "the cursor could not be told why an event failed");
         }
-        let (position, pause_ms) = (spot.position, pause.as_millis());
-        if is_last {
-            tracing::warn!(subscription, %position, attempt, why, "an event failed for the last time");
-        } else {
-            tracing::warn!(subscription, %position, attempt, why, pause_ms, "an event failed and comes again");
-        }
         self.tell();
-        if is_last { Failed::Last } else { Failed::Again(pause) }
     }
 
     /// It was not looked at.

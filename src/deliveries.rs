@@ -2,10 +2,14 @@
 
 use std::ops::Deref;
 
+use crate::consumer::Consumer;
 use crate::delivery::Delivery;
 use crate::error::Result;
+use crate::sync::Arc;
+use crate::window::Spot;
 
-/// Events that were handed over together, in order. [`ack`](Self::ack) settles all of them by one write;
+/// Events that were handed over together, in order. [`ack`](Self::ack) settles all of them by one write, and
+/// [`nack`](Self::nack), or dropping them, gives all of them back by one;
 /// taken apart (it is an iterator's worth of [`Delivery`]), each is settled for itself. What is dropped
 /// unsettled comes again, one by one.
 ///
@@ -42,16 +46,62 @@ impl Deliveries {
     pub fn ack(mut self) -> Result<()> {
         // A letter comes alone.
         if self.0.iter().any(|delivery| delivery.spot.redriven) {
-            return self.0.into_iter().try_for_each(Delivery::ack);
+            return self.into_iter().try_for_each(Delivery::ack);
         }
-        let Some(consumer) = self.0.first().map(|first| first.consumer.clone()) else {
-            return Ok(());
-        };
-        let flights: Vec<_> =
-            self.0.iter().map(|delivery| (delivery.spot, delivery.flight)).collect();
+        let Some((consumer, flights)) = self.flights() else { return Ok(()) };
         consumer.settle(&flights)?;
         self.0.iter_mut().for_each(|delivery| delivery.settled = true);
         Ok(())
+    }
+
+    /// All of them failed: they come again after the backoff of the retry policy, one by one, so that the one
+    /// at fault is found. One write, however many they are. An event whose attempts are used becomes a dead
+    /// letter when the next is asked for.
+    ///
+    /// ```
+    /// # use docbox::{Event, RetryPolicy, Start, Store, Transaction};
+    /// # use std::time::Duration;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(folder.path())?;
+    /// # store.commit(Transaction::new().emit(Event::bare("AgentSpawned")).emit(Event::bare("AgentSpawned")))?;
+    /// let retry = RetryPolicy { backoff_ms: vec![0], ..RetryPolicy::default() };
+    /// let mut ui = store.subscribe("ui").from(Start::Beginning).retry(retry).open()?;
+    /// ui.next_batch(1000, Duration::ZERO)?.nack("the screen was locked");
+    /// let again = ui.next_batch(1000, Duration::from_secs(1))?;
+    /// assert_eq!((again.len(), again[0].attempt()), (1, 2));
+    /// # again.ack()?;
+    /// # Ok::<(), docbox::Error>(())
+    /// ```
+    pub fn nack(mut self, why: &str) {
+        if self.0.len() == 1 {
+            for delivery in self {
+                delivery.nack(why);
+            }
+        } else {
+            self.fail(Some(why));
+        }
+    }
+
+    fn fail(&mut self, why: Option<&str>) {
+        if let Some((consumer, flights)) = self.flights() {
+            self.0.iter_mut().for_each(|delivery| delivery.settled = true);
+            consumer.fail_all(&flights, why);
+        }
+    }
+
+    /// Which they are, and whose.
+    fn flights(&self) -> Option<(Arc<Consumer>, Vec<(Spot, u64)>)> {
+        let consumer = Arc::clone(&self.0.first()?.consumer);
+        Some((consumer, self.0.iter().map(|delivery| (delivery.spot, delivery.flight)).collect()))
+    }
+}
+
+impl Drop for Deliveries {
+    fn drop(&mut self) {
+        // One says by itself whether it was settled.
+        if self.0.len() > 1 && self.0.iter().all(|delivery| !delivery.settled) {
+            self.fail(None);
+        }
     }
 }
 
@@ -67,7 +117,7 @@ impl IntoIterator for Deliveries {
     type Item = Delivery;
     type IntoIter = std::vec::IntoIter<Delivery>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+    fn into_iter(mut self) -> Self::IntoIter {
+        std::mem::take(&mut self.0).into_iter()
     }
 }

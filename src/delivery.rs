@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::consumer::{Consumer, Failed};
+use crate::consumer::{Consumer, DROPPED, Failed, OVERDUE};
 use crate::error::Result;
 use crate::event::RecordedEvent;
 use crate::sync::Arc;
@@ -154,9 +154,7 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if !self.settled {
-            let overdue = self.is_overdue();
-            let why =
-                if overdue { "it took longer than its deadline" } else { "dropped unsettled" };
+            let why = if self.is_overdue() { OVERDUE } else { DROPPED };
             // Its dead letter, should it be the last time, is for the subscription to write.
             self.failed(why, None, false);
         }

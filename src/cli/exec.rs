@@ -62,10 +62,7 @@ impl Exec<'_> {
         match self.run(&deliveries)? {
             Ended::Of(status) if status.success() => in_time(deliveries.ack()),
             Ended::Of(status) => {
-                let why = format!("{}, of a batch", shell::ended(status));
-                for delivery in deliveries {
-                    delivery.nack(&why);
-                }
+                deliveries.nack(&format!("{}, of a batch", shell::ended(status)));
                 Ok(())
             }
             Ended::Overdue => {

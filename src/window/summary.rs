@@ -4,11 +4,15 @@ use super::{Slot, State, Window};
 use crate::attempts::{Failure, Run, Tried};
 use crate::cursor::Movable;
 use crate::position::Position;
+use crate::register::SLOT_BYTES;
 
 /// The most settled runs above the floor that a cursor surely has room for.
 pub(super) const MAX_RUNS: usize = 32;
 /// The most events in hand, or to be handed over again, that a cursor surely has room for.
 pub(super) const MAX_TRIED: usize = 64;
+
+/// More tried ones than any cursor has room for: each takes 24 bytes at least, `{"at":"1-0","attempt":1}`.
+const TOO_MANY: usize = SLOT_BYTES / 24 + 1;
 
 /// How much of the failures is said at each detail: how many of one event, and how many bytes of each.
 const FAILURES: [(usize, usize); 3] = [(usize::MAX, usize::MAX), (1, usize::MAX), (1, 60)];
@@ -61,7 +65,9 @@ impl Window {
         runs
     }
 
-    /// What was handed over and is not settled; neighbours of which the same is to be said as one.
+    /// What was handed over and is not settled; neighbours of which the same is to be said as one. Once it is more
+    /// than has room, no more is looked for: it is written at each word on an event, and a batch has tens of
+    /// thousands.
     fn tried(&self, next: Position, detail: usize) -> Vec<Tried> {
         let mut all: Vec<Tried> = Vec::new();
         let mut is_open = false;
@@ -72,9 +78,11 @@ impl Window {
             }
             let failures = said(&slot.failures, detail);
             let is_plain = failures.is_empty();
+            let is_too_much = all.len() > TOO_MANY;
             match all.last_mut().filter(|last| is_open && is_plain && last.attempt == slot.attempt)
             {
                 Some(last) => last.to = Some(slot.position),
+                None if is_too_much => break,
                 None => all.push(one(slot, false, failures)),
             }
             is_open = is_plain;

@@ -6,6 +6,7 @@ use super::*;
 use crate::event::Event;
 use crate::identity::Identity;
 use crate::order::Order;
+use crate::register::SLOT_BYTES;
 
 const TOTAL: Order = Order::Total;
 
@@ -184,6 +185,33 @@ fn what_is_known_has_room_in_the_cursor_however_many_subjects_fail() {
     assert!(plain.tried.iter().all(|tried| tried.failures.is_empty()));
     let known = |tried: &Tried| plain.tried.iter().any(|it| it.is_of(tried.at, false));
     assert!(movable.tried.iter().all(known), "the text goes, the attempts stay");
+}
+
+#[test]
+fn no_more_is_gathered_of_a_great_batch_than_a_cursor_has_room_for() {
+    // All of them failed; or every other one was handed over, of which least is to be said.
+    for (every, fails) in [(1, true), (2, false)] {
+        let mut window = window(&value(1), &["a"; 5000]);
+        for seq in (1..=5000).step_by(every) {
+            if fails {
+                fail(&mut window, seq, LONG)
+            } else {
+                let _ = take(&mut window, seq);
+            }
+        }
+        let tried = window.movable(0).tried;
+        let bytes = serde_json::to_vec(&tried).unwrap().len();
+        assert!(tried.len() < 200 && bytes > SLOT_BYTES, "{} in {bytes}", tried.len());
+    }
+}
+
+#[test]
+fn without_room_for_why_one_range_says_that_a_batch_failed() {
+    let mut window = window(&value(1), &["a"; 5000]);
+    (1..=5000).for_each(|seq| fail(&mut window, seq, LONG));
+    let tried = window.movable(3).tried;
+    let [all] = &tried[..] else { panic!("{} entries", tried.len()) };
+    assert_eq!((all.at, all.last(), all.attempt), (at(1), at(5000), 1));
 }
 
 #[test]

@@ -43,6 +43,49 @@ fn a_batch_costs_one_write_of_the_cursor_and_one_more_when_it_is_settled() {
 }
 
 #[test]
+fn a_batch_that_fails_is_given_back_by_one_write_and_comes_again_one_by_one() {
+    // Of a few the cursor says why they failed; of many that they were handed over, as before.
+    for (count, is_dropped, writes) in
+        [(5, false, 1), (5, true, 1), (2000, false, 0), (2000, true, 0)]
+    {
+        let home = Home::new();
+        let store = home.still();
+        emit(&store, 1..=count);
+        let mut ui = hasty(&store);
+        let batch = now(&mut ui, 2000);
+        assert_eq!(batch.len() as u64, count);
+        let before = version(&home);
+        if is_dropped {
+            drop(batch);
+        } else {
+            batch.nack("as a test");
+        }
+        assert_eq!(version(&home), before + writes);
+        drop(ui);
+        // All of it is known to the next consumer, too.
+        let mut ui = hasty(&store);
+        for expected in 1..=count {
+            let batch = now(&mut ui, 9);
+            assert_eq!((numbers(&batch), batch[0].attempt()), (vec![expected], 2));
+            batch.ack().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_failed_batch_of_the_last_attempt_becomes_dead_letters() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=3);
+    let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let mut ui = store.subscribe("ui").from(Start::Beginning).retry(retry).open().unwrap();
+    now(&mut ui, 2).nack("as a test");
+    assert_eq!(numbers(&now(&mut ui, 9)), [3]);
+    let letters = store.dead_letter_positions("ui").unwrap();
+    assert_eq!(letters.iter().map(|it| it.seq).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
 fn a_batch_waits_until_it_is_full_or_the_time_is_over() {
     let home = Home::new();
     let store = home.open();
