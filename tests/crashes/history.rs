@@ -80,6 +80,11 @@ pub fn wants_changes(name: &str) -> bool {
     name.starts_with("feed")
 }
 
+/// Whether a subscription of this name begins with a snapshot.
+pub fn wants_snapshot(name: &str) -> bool {
+    name.starts_with("mirror")
+}
+
 impl Known {
     /// The names that a subscription may have.
     pub fn names_of(&self, name: &str) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use docbox::{Error, Event, Result, RetryPolicy, Start, Store, Subscription, Transaction};
 
-use crate::history::{Attempt, History, Writes, is_dead, wants_changes};
+use crate::history::{Attempt, History, Writes, is_dead, wants_changes, wants_snapshot};
 use crate::oracle::open;
 use crate::support::sim::{Disk, SimFs};
 
@@ -224,7 +224,7 @@ impl<'a> Session<'a> {
     pub fn reset(&mut self, name: &str) -> Result<()> {
         self.with(|history, store| {
             history.note_reset(name);
-            store.reset(&name_now(store, &history.names_of(name))?, Start::Beginning)
+            store.reset(&name_now(store, &history.names_of(name))?, start(name))
         })
     }
 
@@ -293,8 +293,13 @@ impl<'a> Session<'a> {
 pub fn subscribe(store: &Store, name: &str) -> Result<Subscription> {
     // More attempts than any workload makes, whatever fails in it: nothing is given up here.
     let retry = RetryPolicy { max_attempts: 100, backoff_ms: vec![0], ..RetryPolicy::default() };
-    let builder = store.subscribe(name).from(Start::Beginning).changes(wants_changes(name));
+    let builder = store.subscribe(name).from(start(name)).changes(wants_changes(name));
     builder.retry(retry).open()
+}
+
+/// With what a subscription of this name begins, and begins anew.
+fn start(name: &str) -> Start {
+    if wants_snapshot(name) { Start::Snapshot } else { Start::Beginning }
 }
 
 /// Which of the names that it may have a subscription has.

@@ -102,6 +102,7 @@ pub const ALL: &[Workload] = &[
     workload("renames", beginnings::used, delivery::renames),
     workload("removals", beginnings::used, delivery::removals),
     workload("changes", beginnings::used, delivery::changes),
+    workload("mirrors", beginnings::used, delivery::mirrors),
     workload("pauses", beginnings::used, delivery::pauses),
     workload("renamers", beginnings::used, processes::renamers),
     workload("two-writers", beginnings::new_store, processes::two_writers),

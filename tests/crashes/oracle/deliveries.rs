@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docbox::{Position, Store};
+use docbox::{Position, Revision, Store, layout};
 
 use super::AFTER;
-use crate::history::{Attempt, Known, said, wants_changes};
+use crate::history::{Attempt, Known, said, wants_changes, wants_snapshot};
 use crate::session::subscribe;
 
 /// Every subscription goes on, and gets what it did not have yet.
@@ -19,16 +19,25 @@ pub fn check(store: &Store, known: &Known, committed: &BTreeMap<u64, &Attempt>) 
     }
     settled_once(committed);
     for (name, delivered) in &known.delivered {
-        let expected = expected(committed, wants_changes(name));
+        let mut expected = expected(committed, wants_changes(name));
+        expected.extend(items(committed, delivered.keys()));
         for (position, said) in delivered {
             let survives = expected.get(position) == Some(said);
             assert!(survives, "{name} was given {said} at {position}, which did not survive");
         }
         let Some(taken) = take_as_known(store, known, name) else { continue };
+        expected.extend(items(committed, taken.iter().map(|(position, _)| position)));
+        if wants_snapshot(name) {
+            // What it is to have is the newest snapshot of which it was given anything, and what came after it.
+            let item = |position: &&Position| position.is_in_snapshot();
+            let newest = expected.keys().rev().find(item).expect("a snapshot comes first").seq;
+            expected = expected.split_off(&item_of(newest, 0));
+        }
         let in_order = taken.windows(2).all(|pair| pair[0].0 < pair[1].0);
         assert!(in_order, "{name} gets events in order: {taken:?}");
         for (position, said) in &taken {
-            assert_eq!(expected.get(position), Some(said), "{name} gets what was committed");
+            let expected = expected.get(position);
+            assert_eq!(expected, Some(said), "{name} gets what was committed: {position}");
         }
         let seen: BTreeSet<Position> = taken.into_iter().map(|(position, _)| position).collect();
         for (position, said) in &expected {
@@ -62,6 +71,34 @@ fn expected(committed: &BTreeMap<u64, &Attempt>, with_changes: bool) -> BTreeMap
         }
     }
     expected
+}
+
+/// All items of the snapshots to which these positions belong: the documents as they were at the end of a commit.
+fn items<'a>(
+    committed: &BTreeMap<u64, &Attempt>,
+    positions: impl Iterator<Item = &'a Position>,
+) -> Vec<Taken> {
+    let snapshots = positions.filter(|position| position.is_in_snapshot());
+    let snapshots: BTreeSet<u64> = snapshots.map(|position| position.seq).collect();
+    let documents = |seq| {
+        let mut documents = BTreeMap::new();
+        for (key, text) in committed.range(..=seq).flat_map(|(_, attempt)| &attempt.writes) {
+            documents.insert(key, text.as_ref());
+        }
+        documents.into_iter().filter_map(|(key, text)| Some((key, text?)))
+    };
+    let item = |seq, (number, (key, text)): (u32, (&String, &String))| {
+        let revision = Revision::of(&layout::pretty(text));
+        let said =
+            format!(r#"docbox.snapshot {key} {{"revision":"{revision}","document":{text}}}"#);
+        (item_of(seq, number), said)
+    };
+    let all = snapshots.into_iter();
+    all.flat_map(|seq| (0..).zip(documents(seq)).map(move |it| item(seq, it))).collect()
+}
+
+fn item_of(seq: u64, number: u32) -> Position {
+    format!("{seq}-s{number}").parse().expect("a position")
 }
 
 /// Something that was taken, and its place.

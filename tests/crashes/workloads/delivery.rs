@@ -113,6 +113,31 @@ pub fn changes(disk: &Disk, history: &History) -> Result<()> {
     session.close()
 }
 
+/// A subscription that begins with a snapshot: left in the midst of it, at its end and behind it; begins anew with
+/// another, which lies there for a while; is removed and made anew. Documents change meanwhile, and segments go.
+pub fn mirrors(disk: &Disk, history: &History) -> Result<()> {
+    let mut session = Session::start(disk, history);
+    session.commit(&[("x/y", Some("new"))])?;
+    session.deliver_some("mirror", 2)?;
+    session.commit_events(2, &[("agents/a", Some("one")), ("agents/b", None)])?;
+    session.leave();
+    session.deliver_some("mirror", 1)?;
+    session.commit(&[("agents/b", Some("again"))])?;
+    session.deliver_some("mirror", 1)?;
+    session.checkpoint()?;
+    session.retain()?;
+    session.deliver_durably("mirror")?;
+    session.reset("mirror")?;
+    session.close()?;
+    session.commit(&[("agents/a", None)])?;
+    session.fail_to_deliver("mirror")?;
+    session.deliver_by_commits("mirror", "stats/count")?;
+    session.remove("mirror")?;
+    session.commit(&[("agents/a", Some("=as it was"))])?;
+    session.deliver_some("mirror", 3)?;
+    session.close()
+}
+
 /// A subscription is paused and resumed.
 pub fn pauses(disk: &Disk, history: &History) -> Result<()> {
     let mut session = Session::start(disk, history);

@@ -160,3 +160,17 @@ fn what_the_dead_left_of_one_is_removed_and_what_is_being_taken_is_not() {
     home.still().close().unwrap();
     assert_eq!(files(&home).len(), 1);
 }
+
+#[test]
+fn the_snapshot_that_a_reset_asks_for_is_kept_until_its_consumer_has_obeyed() {
+    let home = Home::new();
+    let store = ten(&home);
+    let mut mirror = store.subscribe("mirror").from(Start::Now).open().unwrap();
+    store.reset("mirror", Start::Snapshot).unwrap();
+    // Whoever closes removes what nobody needs.
+    home.still().close().unwrap();
+    assert_eq!(files(&home).len(), 1, "no cursor speaks of it yet");
+    assert_eq!(all(&mut mirror), numbered(0..10));
+    store.close().unwrap();
+    assert!(files(&home).is_empty(), "{:?}", files(&home));
+}
