@@ -73,16 +73,27 @@ fn a_batch_that_fails_is_given_back_by_one_write_and_comes_again_one_by_one() {
 }
 
 #[test]
-fn a_failed_batch_of_the_last_attempt_becomes_dead_letters() {
+fn a_failed_batch_of_the_last_attempt_becomes_dead_letters_that_say_why() {
     let home = Home::new();
     let store = home.still();
-    emit(&store, 1..=3);
-    let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
-    let mut ui = store.subscribe("ui").from(Start::Beginning).retry(retry).open().unwrap();
+    emit(&store, 1..=6);
+    let open = |deadline_ms| {
+        let retry = RetryPolicy { max_attempts: 1, deadline_ms, ..RetryPolicy::default() };
+        store.subscribe("ui").from(Start::Beginning).retry(retry).open().unwrap()
+    };
+    let mut ui = open(None);
     now(&mut ui, 2).nack("as a test");
-    assert_eq!(numbers(&now(&mut ui, 9)), [3]);
-    let letters = store.dead_letter_positions("ui").unwrap();
-    assert_eq!(letters.iter().map(|it| it.seq).collect::<Vec<_>>(), [1, 2]);
+    drop(now(&mut ui, 2));
+    drop(ui);
+    let mut ui = open(Some(1));
+    let late = now(&mut ui, 2);
+    std::thread::sleep(Duration::from_millis(20));
+    drop(late);
+    assert!(now(&mut ui, 9).is_empty());
+    let letters = store.dead_letters("ui").unwrap().into_iter().map(Result::unwrap);
+    let why: Vec<String> = letters.map(|it| it.attempts()[0].error.clone()).collect();
+    let expected = ["as a test", "dropped unsettled", "it took longer than its deadline"];
+    assert_eq!(why, expected.map(|why| [why, why]).concat());
 }
 
 #[test]
