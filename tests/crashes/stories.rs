@@ -16,7 +16,7 @@ mod verbs;
 
 use std::path::{Path, PathBuf};
 
-use crate::support::sim::{Answer, Call, Disk, Op};
+use crate::support::sim::{Answer, Call, Disk, Op, crash_at};
 
 /// The file of a segment.
 fn segment(first: u64) -> PathBuf {
@@ -48,4 +48,36 @@ fn kill_at(disk: &Disk, which: impl Fn(&Call) -> bool + Send + Sync + 'static) {
 /// All calls of this sort fail.
 fn fail(disk: &Disk, which: impl Fn(&Call) -> bool + Send + Sync + 'static) {
     disk.hook(move |_, call| if which(call) { Answer::FailOs(5) } else { Answer::Go });
+}
+
+/// What something meets at one of its calls.
+#[derive(Clone, Copy)]
+enum Mishap {
+    Killed,
+    Failed,
+}
+
+/// Does something on a copy of the disk once for each call of it that changes anything, where it meets a mishap at
+/// that call; `look` gets what is left.
+fn at_each_change(base: &Disk, mishap: Mishap, run: impl Fn(&Disk), look: impl Fn(&Disk, &str)) {
+    let dry = base.fork();
+    run(&dry);
+    for (k, call) in (0..).zip(&dry.trace()).filter(|(_, call)| call.op.changes()) {
+        let disk = base.fork();
+        let what = match mishap {
+            Mishap::Killed => {
+                disk.hook(crash_at(k));
+                "killed"
+            }
+            Mishap::Failed => {
+                disk.hook(move |index, call| {
+                    if index == k && call.op.changes() { Answer::FailOs(5) } else { Answer::Go }
+                });
+                "failed"
+            }
+        };
+        run(&disk);
+        disk.unhook();
+        look(&disk.fork(), &format!("{what} at call {k}: {call}"));
+    }
 }

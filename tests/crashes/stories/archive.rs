@@ -13,6 +13,7 @@ use crate::oracle::{check, disk, limits, open};
 use crate::support::sim::{Answer, Call, Disk, Fate, Op, ROOT, SimFs, Survival, crash_at};
 
 use super::delivery::is_locked;
+use super::{Mishap, at_each_change};
 
 const COMMITS: u64 = 30;
 
@@ -79,35 +80,28 @@ fn look(disk: &Disk, history: &History, what: &str) {
     }
 }
 
-/// Retention meets something at each call that changes anything; what `hook` makes of that call's number.
-fn look_at_each_change<H>(what: &str, hook: impl Fn(u64) -> H)
-where
-    H: Fn(u64, &Call) -> Answer + Send + Sync + 'static,
-{
+/// Retention meets something at each call that changes anything.
+fn look_at_each_change(mishap: Mishap) {
     let (base, history) = filled();
-    let dry = base.fork();
-    assert!(retain(&dry.process()).expect("as it is") > 2);
-    for (k, call) in (0..).zip(&dry.trace()).filter(|(_, call)| call.op.changes()) {
-        let disk = base.fork();
-        disk.hook(hook(k));
-        let _ = retain(&disk.process());
-        disk.unhook();
-        look(&disk.fork(), &history, &format!("{what} at call {k}: {call}"));
-    }
+    assert!(retain(&base.fork().process()).expect("as it is") > 2);
+    at_each_change(
+        &base,
+        mishap,
+        |disk| drop(retain(&disk.process())),
+        |disk, what| {
+            look(disk, &history, what);
+        },
+    );
 }
 
 #[test]
 fn a_segment_is_in_the_archive_before_it_goes_wherever_it_is_cut() {
-    look_at_each_change("killed", crash_at);
+    look_at_each_change(Mishap::Killed);
 }
 
 #[test]
 fn a_segment_is_in_the_archive_before_it_goes_whatever_fails() {
-    look_at_each_change("failed", |k| {
-        move |index, call: &Call| {
-            if index == k && call.op.changes() { Answer::FailOs(5) } else { Answer::Go }
-        }
-    });
+    look_at_each_change(Mishap::Failed);
 }
 
 #[test]

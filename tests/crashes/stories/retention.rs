@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use docbox::{Start, Store};
 
+use super::{Mishap, at_each_change};
 use crate::history::History;
 use crate::oracle::{check, disk, open};
-use crate::support::sim::{Answer, Call, Disk, Fate, Op, SimFs, Survival, crash_at};
+use crate::support::sim::{Answer, Disk, Fate, Op, SimFs, Survival};
 
 const COMMITS: u64 = 16;
 const NAME: &str = "ui";
@@ -65,10 +66,7 @@ fn look(disk: &Disk, history: &History, what: &str) {
 }
 
 /// Retention meets something at each call that changes anything.
-fn look_at_each_change<H>(what: &str, hook: impl Fn(u64) -> H)
-where
-    H: Fn(u64, &Call) -> Answer + Send + Sync + 'static,
-{
+fn look_at_each_change(mishap: Mishap) {
     let (base, history) = passed();
     let dry = base.fork();
     let kept = |disk: &Disk| {
@@ -81,18 +79,19 @@ where
     retain(&dry.process()).expect("as it is");
     assert_eq!(kept(&dry), 0, "nothing is kept");
     look(&dry, &history, "done");
-    for (k, call) in (0..).zip(&dry.trace()).filter(|(_, call)| call.op.changes()) {
-        let disk = base.fork();
-        disk.hook(hook(k));
-        let _ = retain(&disk.process());
-        disk.unhook();
-        look(&disk.fork(), &history, &format!("{what} at call {k}: {call}"));
-    }
+    at_each_change(
+        &base,
+        mishap,
+        |disk| drop(retain(&disk.process())),
+        |disk, what| {
+            look(disk, &history, what);
+        },
+    );
 }
 
 #[test]
 fn a_journal_of_which_nothing_is_kept_goes_on_wherever_its_dropping_is_cut() {
-    look_at_each_change("killed", crash_at);
+    look_at_each_change(Mishap::Killed);
 }
 
 #[test]
@@ -111,9 +110,5 @@ fn a_subscription_never_begins_in_a_segment_that_was_to_be_dropped_with_all_othe
 
 #[test]
 fn a_journal_of_which_nothing_is_kept_goes_on_whatever_fails_in_its_dropping() {
-    look_at_each_change("failed", |k| {
-        move |index, call: &Call| {
-            if index == k && call.op.changes() { Answer::FailOs(5) } else { Answer::Go }
-        }
-    });
+    look_at_each_change(Mishap::Failed);
 }
