@@ -178,21 +178,25 @@ impl Consumer {
         let now = Instant::now();
         let cursor = self.cursor();
         let mut window = self.window();
-        let mut count = 0_usize;
+        let (mut count, mut last) = (0_usize, None);
         for (spot, flight) in flights {
             let unsaid = match window.standing(*spot, *flight, now) {
                 Standing::Gone => continue,
                 Standing::Overrun => OVERDUE,
                 Standing::Current => DROPPED,
             };
-            self.note_failure(&mut window, (*spot, *flight), why.unwrap_or(unsaid), None);
+            let why = why.unwrap_or(unsaid);
+            let (failed, _) = self.note_failure(&mut window, (*spot, *flight), why, None);
+            last = Some((failed, spot.position, why));
             count += 1;
         }
         self.put_failures(cursor, window);
-        if let (Some((first, _)), Some((last, _)), 1..) = (flights.first(), flights.last(), count) {
-            let (subscription, first, last) = (&self.name, first.position, last.position);
-            let why = why.unwrap_or(DROPPED);
-            tracing::warn!(subscription, %first, %last, count, why, "a batch failed: its events come again, one by one");
+        // What comes in a batch comes for the first time, so what is true of one is true of all.
+        let (Some((failed, last, why)), subscription) = (last, &self.name) else { return };
+        if failed == Failed::Last {
+            tracing::warn!(subscription, %last, count, why, "a batch failed for the last time");
+        } else {
+            tracing::warn!(subscription, %last, count, why, "a batch failed: its events come again, one by one");
         }
     }
 

@@ -48,8 +48,8 @@ impl Deliveries {
         if self.0.iter().any(|delivery| delivery.spot.redriven) {
             return self.into_iter().try_for_each(Delivery::ack);
         }
-        let Some((consumer, flights)) = self.flights() else { return Ok(()) };
-        consumer.settle(&flights)?;
+        let Some(consumer) = self.consumer() else { return Ok(()) };
+        consumer.settle(&self.flights())?;
         self.0.iter_mut().for_each(|delivery| delivery.settled = true);
         Ok(())
     }
@@ -83,23 +83,25 @@ impl Deliveries {
     }
 
     fn fail(&mut self, why: Option<&str>) {
-        if let Some((consumer, flights)) = self.flights() {
+        if let Some(consumer) = self.consumer() {
             self.0.iter_mut().for_each(|delivery| delivery.settled = true);
-            consumer.fail_all(&flights, why);
+            consumer.fail_all(&self.flights(), why);
         }
     }
 
-    /// Which they are, and whose.
-    fn flights(&self) -> Option<(Arc<Consumer>, Vec<(Spot, u64)>)> {
-        let consumer = Arc::clone(&self.0.first()?.consumer);
-        Some((consumer, self.0.iter().map(|delivery| (delivery.spot, delivery.flight)).collect()))
+    fn consumer(&self) -> Option<Arc<Consumer>> {
+        self.0.first().map(|first| Arc::clone(&first.consumer))
+    }
+
+    fn flights(&self) -> Vec<(Spot, u64)> {
+        self.0.iter().map(|delivery| (delivery.spot, delivery.flight)).collect()
     }
 }
 
 impl Drop for Deliveries {
     fn drop(&mut self) {
-        // One says by itself whether it was settled.
-        if self.0.len() > 1 && self.0.iter().all(|delivery| !delivery.settled) {
+        // One alone says so by itself; of several all are settled, or none is.
+        if self.0.len() > 1 && !self.0[0].settled {
             self.fail(None);
         }
     }

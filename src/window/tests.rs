@@ -191,10 +191,10 @@ fn what_is_known_has_room_in_the_cursor_however_many_subjects_fail() {
 fn no_more_is_gathered_of_a_great_batch_than_a_cursor_has_room_for() {
     // All of them failed; or every other one was handed over, of which least is to be said.
     for (every, fails) in [(1, true), (2, false)] {
-        let mut window = window(&value(1), &["a"; 5000]);
+        let mut window = window(&value(1), &vec!["a"; 5000]);
         for seq in (1..=5000).step_by(every) {
             if fails {
-                fail(&mut window, seq, LONG)
+                fail(&mut window, seq, LONG);
             } else {
                 let _ = take(&mut window, seq);
             }
@@ -207,7 +207,7 @@ fn no_more_is_gathered_of_a_great_batch_than_a_cursor_has_room_for() {
 
 #[test]
 fn without_room_for_why_one_range_says_that_a_batch_failed() {
-    let mut window = window(&value(1), &["a"; 5000]);
+    let mut window = window(&value(1), &vec!["a"; 5000]);
     (1..=5000).for_each(|seq| fail(&mut window, seq, LONG));
     let tried = window.movable(3).tried;
     let [all] = &tried[..] else { panic!("{} entries", tried.len()) };
