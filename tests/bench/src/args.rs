@@ -8,7 +8,7 @@ pub const HELP: &str = "\
 cargo bench --manifest-path tests/bench/Cargo.toml -- [OPTIONS]
 
   --quick        smaller and shorter: a look in under a minute
-  --full         1,000,000 documents and events, as the targets say: several minutes and 10 GiB of disk more
+  --full         1,000,000 documents and events, as the targets say: four minutes and 10 GiB of disk more
   --only ROW     this row alone (may be given again)
   --seconds N    how long a contestant's turn lasts
   --rounds N     how often each has its turn
