@@ -117,9 +117,40 @@ impl Deref for Deliveries {
 
 impl IntoIterator for Deliveries {
     type Item = Delivery;
-    type IntoIter = std::vec::IntoIter<Delivery>;
+    type IntoIter = DeliveriesIter;
 
     fn into_iter(mut self) -> Self::IntoIter {
-        std::mem::take(&mut self.0).into_iter()
+        DeliveriesIter(std::mem::take(&mut self.0).into_iter())
+    }
+}
+
+/// The deliveries of a batch, each to be settled for itself. Those that nobody has taken when it is dropped are given
+/// back by one write.
+#[derive(Debug)]
+pub struct DeliveriesIter(std::vec::IntoIter<Delivery>);
+
+impl Iterator for DeliveriesIter {
+    type Item = Delivery;
+
+    fn next(&mut self) -> Option<Delivery> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for DeliveriesIter {
+    fn next_back(&mut self) -> Option<Delivery> {
+        self.0.next_back()
+    }
+}
+
+impl ExactSizeIterator for DeliveriesIter {}
+
+impl Drop for DeliveriesIter {
+    fn drop(&mut self) {
+        drop(Deliveries(self.0.by_ref().collect()));
     }
 }

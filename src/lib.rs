@@ -143,7 +143,7 @@ pub use attempts::Failure;
 pub use cloudevent::CloudEvent;
 pub use dead::Letters;
 pub use dead_letter::DeadLetter;
-pub use deliveries::Deliveries;
+pub use deliveries::{Deliveries, DeliveriesIter};
 pub use delivery::Delivery;
 pub use document::Document;
 pub use emitted::Emitted;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use docbox::{Delivery, Error, RetryPolicy, Start, Store, Subscription};
+use docbox::{Deliveries, Delivery, Error, RetryPolicy, Start, Store, Subscription};
 
 use crate::home::{Home, LONG, emit, number};
 use crate::{take_all, ui};
@@ -11,7 +11,7 @@ fn numbers(deliveries: &[Delivery]) -> Vec<u64> {
     deliveries.iter().map(|delivery| number(delivery.event())).collect()
 }
 
-fn now(ui: &mut Subscription, max: usize) -> docbox::Deliveries {
+fn now(ui: &mut Subscription, max: usize) -> Deliveries {
     ui.next_batch(max, Duration::ZERO).unwrap()
 }
 
@@ -44,9 +44,11 @@ fn a_batch_costs_one_write_of_the_cursor_and_one_more_when_it_is_settled() {
 
 #[test]
 fn a_batch_that_fails_is_given_back_by_one_write_and_comes_again_one_by_one() {
+    let ways: [fn(Deliveries); 3] =
+        [|batch| batch.nack("as a test"), drop, |batch| drop(batch.into_iter())];
     // Of a few the cursor says why they failed; of many that they were handed over, as before.
-    for (count, is_dropped, writes) in
-        [(5, false, 1), (5, true, 1), (2000, false, 0), (2000, true, 0)]
+    for (fail, (count, writes)) in
+        ways.into_iter().flat_map(|way| [(way, (5, 1)), (way, (2000, 0))])
     {
         let home = Home::new();
         let store = home.still();
@@ -55,11 +57,7 @@ fn a_batch_that_fails_is_given_back_by_one_write_and_comes_again_one_by_one() {
         let batch = now(&mut ui, 2000);
         assert_eq!(batch.len() as u64, count);
         let before = version(&home);
-        if is_dropped {
-            drop(batch);
-        } else {
-            batch.nack("as a test");
-        }
+        fail(batch);
         assert_eq!(version(&home), before + writes);
         drop(ui);
         // All of it is known to the next consumer, too.
@@ -70,6 +68,21 @@ fn a_batch_that_fails_is_given_back_by_one_write_and_comes_again_one_by_one() {
             batch.ack().unwrap();
         }
     }
+}
+
+#[test]
+fn what_nobody_took_of_a_batch_is_given_back_by_one_write() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=6);
+    let mut ui = hasty(&store);
+    let mut batch = now(&mut ui, 6).into_iter();
+    assert_eq!((batch.len(), batch.next_back().map(|last| number(last.event()))), (6, Some(6)));
+    batch.next().unwrap().ack().unwrap();
+    let before = version(&home);
+    drop(batch);
+    assert_eq!(version(&home), before + 1);
+    assert_eq!(take_all(&mut ui), [2, 3, 4, 5, 6]);
 }
 
 #[test]
