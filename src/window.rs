@@ -91,6 +91,9 @@ pub struct Flight {
 pub struct Window {
     /// In order; the first is not settled.
     events: VecDeque<Slot>,
+    /// From here on nothing is to be said of any of `events` but that it waits. A commit of tens of thousands of
+    /// events comes as a whole, and nobody is to look through all of them for each.
+    touched: usize,
     /// Dead letters that are delivered again: before all else.
     letters: VecDeque<Slot>,
     /// Every event before this is in `events`, settled or not wanted.
@@ -128,6 +131,7 @@ impl Window {
         }
         Self {
             events: VecDeque::new(),
+            touched: 0,
             letters: VecDeque::new(),
             read_to: value.next,
             settled: value.settled.clone(),
@@ -188,12 +192,17 @@ impl Window {
                 if !self.events.is_empty() {
                     let slot = self.slot(position, false, None);
                     self.events.push_back(Slot { state: State::Settled, ..slot });
+                    self.touched = self.events.len();
                 }
                 continue;
             }
             self.bytes += bytes_of(&event);
             let slot = self.slot(position, false, Some(Arc::new(event)));
+            let is_new = slot.attempt == 0 && slot.failures.is_empty();
             self.events.push_back(slot);
+            if !is_new {
+                self.touched = self.events.len();
+            }
         }
         self.read_to = self.read_to.max(read_to);
         if !self.settled.is_empty() || !self.tried.is_empty() {
@@ -244,6 +253,10 @@ impl Window {
         let attempt = entry.attempt;
         self.flights = number;
         self.out += 1;
+        if !spot.redriven {
+            // Where it was just found.
+            self.touched = self.touched.max(self.last_found.get() + 1);
+        }
         Some(Flight { spot, number, event, attempt })
     }
 
@@ -306,6 +319,8 @@ impl Window {
         let is_settled = |slot: &Slot| slot.state == State::Settled;
         let count = self.events.iter().take_while(|slot| is_settled(slot)).count();
         let events: VecDeque<Slot> = self.events.drain(..count).collect();
+        // What is settled was handed over before.
+        self.touched -= count;
         let bytes =
             events.iter().filter_map(|slot| slot.event.as_ref()).map(|it| bytes_of(it)).sum();
         self.bytes -= bytes;
@@ -318,6 +333,7 @@ impl Window {
     /// Takes back what was passed a moment ago.
     pub fn restore(&mut self, passed: Passed) {
         let Passed { mut events, mut letters, bytes } = passed;
+        self.touched += events.len();
         events.append(&mut self.events);
         letters.append(&mut self.letters);
         (self.events, self.letters) = (events, letters);
@@ -347,11 +363,19 @@ impl Window {
         let is_out = |slot: &&Slot| matches!(slot.state, State::Out { .. });
         self.out = self.letters.iter().filter(is_out).count();
         self.events.clear();
+        self.touched = 0;
         self.settled.clear();
         self.tried.retain(|tried| tried.redriven);
         self.bytes = 0;
         self.commits -= in_doubt;
         (self.read_to, self.folded, self.generation) = (next, folded, generation);
+    }
+
+    /// The events of which anything is to be said.
+    fn touched(&self) -> impl Iterator<Item = &Slot> {
+        let is_untouched = |slot: &Slot| slot.attempt == 0 && slot.state == State::Waiting;
+        debug_assert!(self.events.range(self.touched..).all(is_untouched));
+        self.events.range(..self.touched)
     }
 
     fn find(&self, spot: Spot) -> Option<&Slot> {

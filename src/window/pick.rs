@@ -46,7 +46,8 @@ impl Window {
         }
         let mut due = None;
         if self.out > 0 {
-            for (redriven, slot) in self.all() {
+            let letters = self.letters.iter().map(|slot| (true, slot));
+            for (redriven, slot) in letters.chain(self.touched().map(|slot| (false, slot))) {
                 let State::Out { flight, deadline: Some(deadline) } = slot.state else { continue };
                 if deadline <= wish.now {
                     return Picked::Overrun(spot(redriven, slot), flight);
@@ -110,8 +111,9 @@ impl Window {
         let most = wish.max.min(parallel - self.out);
         let mut given = Vec::new();
         let mut seen = HashSet::new();
-        let tried = self.all().filter(|(_, slot)| slot.attempt > 0 && slot.event.is_some());
-        let mut tried = tried.filter(|(_, slot)| slot.state != State::Settled).count();
+        let tried = self.letters.iter().chain(self.touched());
+        let tried = tried.filter(|slot| slot.attempt > 0 && slot.event.is_some());
+        let mut tried = tried.filter(|slot| slot.state != State::Settled).count();
         let has_room = self.runs().len() < MAX_RUNS;
         let unsettled = self.all().filter(|(_, slot)| slot.state != State::Settled);
         for (place, (redriven, slot)) in unsettled.enumerate() {

@@ -49,7 +49,7 @@ impl Window {
     pub(super) fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let mut is_open = false;
-        for slot in &self.events {
+        for slot in self.touched() {
             if slot.state != State::Settled {
                 is_open = false;
                 continue;
@@ -71,7 +71,7 @@ impl Window {
     fn tried(&self, next: Position, detail: usize) -> Vec<Tried> {
         let mut all: Vec<Tried> = Vec::new();
         let mut is_open = false;
-        for slot in self.events.iter().filter(|slot| slot.state != State::Settled) {
+        for slot in self.touched().filter(|slot| slot.state != State::Settled) {
             if slot.attempt == 0 {
                 is_open = false;
                 continue;

@@ -135,6 +135,20 @@ fn a_batch_settled_in_part_leaves_its_floor_and_remembers_what_is_above() {
 }
 
 #[test]
+fn what_was_passed_and_could_not_be_written_is_all_said_again() {
+    let mut window = window(&value(1), &["a"; 4]);
+    let flights: Vec<u64> = (1..=3).map(|seq| take(&mut window, seq)).collect();
+    window.settle(spot(1), flights[0]);
+    let passed = window.passing();
+    assert_eq!(window.floor(), at(2));
+    window.restore(passed);
+    window.unsettle(spot(1), flights[0]);
+    let movable = window.movable(0);
+    assert_eq!((movable.next, movable.attempt, movable.tried.len()), (at(1), 1, 1));
+    assert_eq!((movable.tried[0].at, movable.tried[0].last()), (at(1), at(3)));
+}
+
+#[test]
 fn by_subject_one_of_each_is_out_and_a_failing_one_holds_its_own_alone() {
     let order = Order::PerSubject { parallel: 2 };
     let mut window = window(&value(1), &["a", "a", "b", "c"]);
