@@ -5,6 +5,7 @@
 
 mod commits;
 mod pick;
+mod slot;
 mod summary;
 
 pub use pick::{Picked, Wish};
@@ -13,6 +14,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use self::slot::{Slot, State};
 use crate::attempts::{Failure, Run, Tried, note};
 use crate::cursor::CursorValue;
 use crate::event::RecordedEvent;
@@ -30,32 +32,6 @@ pub const WINDOW_BYTES: usize = 8 << 20;
 pub struct Spot {
     pub position: Position,
     pub redriven: bool,
-}
-
-/// Where an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// To be handed over.
-    Waiting,
-    /// With the consumer, who says in time what became of it.
-    Out { flight: u64, deadline: Option<Instant> },
-    /// To be handed over again, not before this.
-    Backoff { until: Instant },
-    /// Settled by a commit that is in the journal, or may be.
-    InDoubt,
-    /// Done.
-    Settled,
-}
-
-/// An event of the window.
-#[derive(Debug)]
-struct Slot {
-    position: Position,
-    /// `None` of what was settled before it was read.
-    event: Option<Arc<RecordedEvent>>,
-    attempt: u32,
-    failures: Vec<Failure>,
-    state: State,
 }
 
 /// What a delivery still has to say.
@@ -191,23 +167,26 @@ impl Window {
                 // Below the first that is not settled nothing need be known of it.
                 if !self.events.is_empty() {
                     let slot = self.slot(position, false, None);
-                    self.events.push_back(Slot { state: State::Settled, ..slot });
-                    self.touched = self.events.len();
+                    self.push_slot(Slot { state: State::Settled, ..slot });
                 }
                 continue;
             }
             self.bytes += bytes_of(&event);
             let slot = self.slot(position, false, Some(Arc::new(event)));
-            let is_new = slot.attempt == 0 && slot.failures.is_empty();
-            self.events.push_back(slot);
-            if !is_new {
-                self.touched = self.events.len();
-            }
+            self.push_slot(slot);
         }
         self.read_to = self.read_to.max(read_to);
         if !self.settled.is_empty() || !self.tried.is_empty() {
             self.settled.retain(|run| run.1 >= read_to);
             self.tried.retain(|tried| tried.redriven || tried.last() >= read_to);
+        }
+    }
+
+    fn push_slot(&mut self, slot: Slot) {
+        let is_untouched = slot.is_untouched();
+        self.events.push_back(slot);
+        if !is_untouched {
+            self.touched = self.events.len();
         }
     }
 
@@ -373,8 +352,7 @@ impl Window {
 
     /// The events of which anything is to be said.
     fn touched(&self) -> impl Iterator<Item = &Slot> {
-        let is_untouched = |slot: &Slot| slot.attempt == 0 && slot.state == State::Waiting;
-        debug_assert!(self.events.range(self.touched..).all(is_untouched));
+        debug_assert!(self.events.range(self.touched..).all(Slot::is_untouched));
         self.events.range(..self.touched)
     }
 

@@ -46,8 +46,7 @@ impl Window {
         }
         let mut due = None;
         if self.out > 0 {
-            let letters = self.letters.iter().map(|slot| (true, slot));
-            for (redriven, slot) in letters.chain(self.touched().map(|slot| (false, slot))) {
+            for (redriven, slot) in self.with_letters(self.touched()) {
                 let State::Out { flight, deadline: Some(deadline) } = slot.state else { continue };
                 if deadline <= wish.now {
                     return Picked::Overrun(spot(redriven, slot), flight);
@@ -72,8 +71,16 @@ impl Window {
     }
 
     fn all(&self) -> impl Iterator<Item = (bool, &Slot)> {
+        self.with_letters(self.events.iter())
+    }
+
+    /// The letters, which come first, and then these events; each with whether it is a letter.
+    fn with_letters<'a>(
+        &'a self,
+        events: impl Iterator<Item = &'a Slot>,
+    ) -> impl Iterator<Item = (bool, &'a Slot)> {
         let letters = self.letters.iter().map(|slot| (true, slot));
-        letters.chain(self.events.iter().map(|slot| (false, slot)))
+        letters.chain(events.map(|slot| (false, slot)))
     }
 
     /// The first that is not settled, and what follows it as far as it is new. What was tried before comes
