@@ -134,11 +134,9 @@ impl Filter {
         for idx in self.events(line, from) {
             into.extend(line.event(idx, epoch)?);
         }
-        // Most do not ask for changes, and nothing is to become dearer for them.
-        if !line.writes.is_empty() {
-            for idx in self.changes(line, from) {
-                into.extend(line.event(idx, epoch)?);
-            }
+        // Most do not ask for changes, and a chain of the two would be dearer for them.
+        for idx in self.changes(line, from) {
+            into.extend(line.event(idx, epoch)?);
         }
         Ok(())
     }

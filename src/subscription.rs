@@ -8,7 +8,7 @@ mod obeying;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, OVERDUE};
 use crate::deliveries::Deliveries;
 use crate::delivery::Delivery;
 use crate::error::{Error, Result};
@@ -271,7 +271,7 @@ impl Subscription {
                     continue;
                 }
                 Picked::Overrun(spot, flight) => {
-                    consumer.fail(spot, flight, "it took longer than its deadline", None);
+                    consumer.fail(spot, flight, OVERDUE, None);
                     continue;
                 }
                 Picked::Doubt => {
