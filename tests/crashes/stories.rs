@@ -15,8 +15,11 @@ mod spool;
 mod verbs;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::support::sim::{Answer, Call, Disk, Op, crash_at};
+use docbox::Result;
+
+use crate::support::sim::{Answer, Call, Disk, Op, SimFs, crash_at};
 
 /// The file of a segment.
 fn segment(first: u64) -> PathBuf {
@@ -59,9 +62,14 @@ enum Mishap {
 
 /// Does something on a copy of the disk once for each call of it that changes anything, where it meets a mishap at
 /// that call; `look` gets what is left.
-fn at_each_change(base: &Disk, mishap: Mishap, run: impl Fn(&Disk), look: impl Fn(&Disk, &str)) {
+fn at_each_change<T>(
+    base: &Disk,
+    mishap: Mishap,
+    run: impl Fn(&Arc<SimFs>) -> Result<T>,
+    look: impl Fn(&Disk, &str),
+) {
     let dry = base.fork();
-    run(&dry);
+    run(&dry.process()).expect("without a mishap");
     for (k, call) in (0..).zip(&dry.trace()).filter(|(_, call)| call.op.changes()) {
         let disk = base.fork();
         let what = match mishap {
@@ -76,7 +84,7 @@ fn at_each_change(base: &Disk, mishap: Mishap, run: impl Fn(&Disk), look: impl F
                 "failed"
             }
         };
-        run(&disk);
+        let _ = run(&disk.process());
         disk.unhook();
         look(&disk.fork(), &format!("{what} at call {k}: {call}"));
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use docbox::{Position, Revision, Store, layout};
 
 use super::AFTER;
+use super::documents::as_of;
 use crate::history::{Attempt, Known, said, wants_changes, wants_snapshot};
 use crate::session::subscribe;
 
@@ -80,21 +81,14 @@ fn items<'a>(
 ) -> Vec<Taken> {
     let snapshots = positions.filter(|position| position.is_in_snapshot());
     let snapshots: BTreeSet<u64> = snapshots.map(|position| position.seq).collect();
-    let documents = |seq| {
-        let mut documents = BTreeMap::new();
-        for (key, text) in committed.range(..=seq).flat_map(|(_, attempt)| &attempt.writes) {
-            documents.insert(key, text.as_ref());
-        }
-        documents.into_iter().filter_map(|(key, text)| Some((key, text?)))
-    };
-    let item = |seq, (number, (key, text)): (u32, (&String, &String))| {
+    let item = |seq, (number, (key, text)): (u32, (&str, &str))| {
         let revision = Revision::of(&layout::pretty(text));
         let said =
             format!(r#"docbox.snapshot {key} {{"revision":"{revision}","document":{text}}}"#);
         (item_of(seq, number), said)
     };
     let all = snapshots.into_iter();
-    all.flat_map(|seq| (0..).zip(documents(seq)).map(move |it| item(seq, it))).collect()
+    all.flat_map(|seq| (0..).zip(as_of(committed, seq)).map(move |it| item(seq, it))).collect()
 }
 
 fn item_of(seq: u64, number: u32) -> Position {

@@ -84,14 +84,7 @@ fn look(disk: &Disk, history: &History, what: &str) {
 fn look_at_each_change(mishap: Mishap) {
     let (base, history) = filled();
     assert!(retain(&base.fork().process()).expect("as it is") > 2);
-    at_each_change(
-        &base,
-        mishap,
-        |disk| drop(retain(&disk.process())),
-        |disk, what| {
-            look(disk, &history, what);
-        },
-    );
+    at_each_change(&base, mishap, retain, |disk, what| look(disk, &history, what));
 }
 
 #[test]

@@ -79,14 +79,7 @@ fn look_at_each_change(mishap: Mishap) {
     retain(&dry.process()).expect("as it is");
     assert_eq!(kept(&dry), 0, "nothing is kept");
     look(&dry, &history, "done");
-    at_each_change(
-        &base,
-        mishap,
-        |disk| drop(retain(&disk.process())),
-        |disk, what| {
-            look(disk, &history, what);
-        },
-    );
+    at_each_change(&base, mishap, retain, |disk, what| look(disk, &history, what));
 }
 
 #[test]
