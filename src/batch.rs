@@ -139,6 +139,11 @@ impl<'a> Batch<'a> {
         &self.lines
     }
 
+    /// The same, which are not needed any more.
+    pub fn take_lines(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines)
+    }
+
     /// The head once the batch is durable and in place.
     #[must_use]
     pub fn head(&self, place: Place) -> Head {

@@ -85,8 +85,8 @@ impl Bell {
     }
 
     /// Waits until it has rung more often than `seen`, but no longer than until `deadline`, nor longer
-    /// than it is good to trust the watcher.
-    pub fn wait(&self, seen: u64, deadline: Option<Instant>) {
+    /// than it is good to trust the watcher. Whether it has rung.
+    pub fn wait(&self, seen: u64, deadline: Option<Instant>) -> bool {
         let polling =
             matches!(*self.watch.lock().unwrap_or_else(PoisonError::into_inner), Watch::Polling);
         let mut patience = if polling { UNWATCHED } else { WATCHED };
@@ -97,7 +97,9 @@ impl Bell {
         rings.waiting += 1;
         let is_silent = |rings: &mut Rings| rings.count == seen;
         let waited = self.inner.rung.wait_timeout_while(rings, patience, is_silent);
-        waited.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
+        let (mut rings, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        rings.waiting -= 1;
+        !waited.timed_out()
     }
 }
 

@@ -128,12 +128,14 @@ fn write(
     // Durable. From here on it cannot be taken back.
     // Whoever waits for the head is awake by the time it has moved, or nearly: to wake takes longer than what is left.
     core.bell.ring();
-    let head = batch.head(place);
+    let (head, lines) = (batch.head(place), batch.take_lines());
     drop(reserve);
-    batch.put_in_place().and_then(|()| locked.write_head(&head)).map_err(Failure::InDoubt)?;
+    let moved = batch.put_in_place().and_then(|()| locked.write_head(&head));
+    let version = moved.map_err(Failure::InDoubt)?;
     core.spool.after(head.seq);
-    core.bell.ring();
     tracing::debug!(seq = head.seq, "committed");
+    core.latest.note(version, head, lines);
+    core.bell.ring();
     Ok(())
 }
 

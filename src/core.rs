@@ -9,6 +9,7 @@ use crate::head::{Applied, Head};
 use crate::head_reader::HeadReader;
 use crate::identity::Identity;
 use crate::journal::Reader;
+use crate::latest::Latest;
 use crate::limits::Limits;
 use crate::lock::CommitLock;
 use crate::names::Names;
@@ -37,6 +38,7 @@ pub struct Core {
     pub lock: CommitLock,
     pub queue: Queue,
     pub bell: Bell,
+    pub latest: Latest,
     /// Held, shared, as long as the store is open for writing.
     pub open_lock: Mutex<Option<Arc<dyn File>>>,
     head: Mutex<HeadReader>,
@@ -75,6 +77,7 @@ impl Core {
             lock: CommitLock::new(Arc::clone(&fs), names.clone(), limits.sizes, how)?,
             queue: Queue::default(),
             bell: Bell::new(),
+            latest: Latest::default(),
             open_lock: Mutex::new(None),
             head: Mutex::new(HeadReader::new(Arc::clone(&fs), names.head())),
             unapplied: None,
@@ -96,7 +99,7 @@ impl Core {
     pub fn head(&self) -> Result<Head> {
         self.check_open()?;
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        head.look().map(|(_, head)| Head::clone(&head))
+        head.look().map(|looked| Head::clone(&looked.head))
     }
 
     /// The same for one who looks again and again, and waits for nobody else who does.

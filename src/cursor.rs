@@ -213,7 +213,7 @@ impl Cursor {
         }
         movable.exchange(&mut self.value);
         let written = if fits(&self.value) {
-            self.writer.write(&self.value).map(|()| true)
+            self.writer.write(&self.value).map(|_| true)
         } else {
             Ok(false)
         };

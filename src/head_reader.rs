@@ -6,9 +6,21 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::fs::{Fs, Open};
 use crate::head::{self, Head};
+use crate::latest::{Latest, Moved};
 use crate::register::{Register, RegisterReader};
 
-/// Looks at the head. Each look reads the file; only what has changed in it is parsed.
+/// What a look saw.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The head.
+    pub head: Arc<Head>,
+    /// The version of its register, which grows whenever it is written, by whatever process and with whatever value.
+    pub version: u64,
+    /// Whoever saw this version, or a later one, has missed no word of anybody: since then there were commits alone.
+    pub since: u64,
+}
+
+/// Looks at the head. Each look reads the file, unless it was moved here; only what has changed in it is parsed.
 #[derive(Debug)]
 pub struct HeadReader {
     fs: Arc<dyn Fs>,
@@ -26,12 +38,11 @@ impl HeadReader {
         Self { fs, path, register: None, seen: None }
     }
 
-    /// The head as of now, and the version of its register, which grows whenever it is written, by
-    /// whatever process and with whatever value.
+    /// The head as of now.
     ///
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt) when the register is missing or unreadable.
-    pub fn look(&mut self) -> Result<(u64, Arc<Head>)> {
+    pub fn look(&mut self) -> Result<Looked> {
         let unreadable = || head::unreadable(self.path.clone());
         let register = match &mut self.register {
             Some(register) => register,
@@ -44,10 +55,22 @@ impl HeadReader {
         if let Some((seen, head)) = &self.seen
             && *seen == version
         {
-            return Ok((version, Arc::clone(head)));
+            return Ok(Looked { head: Arc::clone(head), version, since: version });
         }
         let head = Arc::new(head.clone());
+        Ok(self.saw(head, version, version))
+    }
+
+    /// The head as this process moved it last, where that is news, and the lines in front of it. For who was woken: it
+    /// is not asked what others have done.
+    pub fn look_here(&mut self, latest: &Latest) -> Option<(Looked, Arc<Vec<u8>>)> {
+        let (seen, _) = self.seen.as_ref()?;
+        let Moved { head, version, since, lines } = latest.after(*seen)?;
+        Some((self.saw(head, version, since), lines))
+    }
+
+    fn saw(&mut self, head: Arc<Head>, version: u64, since: u64) -> Looked {
         self.seen = Some((version, Arc::clone(&head)));
-        Ok((version, head))
+        Looked { head, version, since }
     }
 }

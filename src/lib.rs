@@ -86,6 +86,7 @@ mod journal;
 mod json;
 mod key;
 mod lag;
+mod latest;
 pub mod layout;
 mod leftovers;
 mod limits;

@@ -5,7 +5,7 @@ use crate::fs::{self, File, FileId, Fs, Lock, Open};
 use crate::head::{self, Head};
 use crate::journal::{Sizes, Writer};
 use crate::names::Names;
-use crate::register::{Register, RegisterWriter};
+use crate::register::{FIRST_VERSION, Register, RegisterWriter};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -166,15 +166,17 @@ impl Locked<'_> {
         }
     }
 
-    /// Moves the head. Everybody may see and deliver what it covers from here on.
+    /// Moves the head; the version that its register has now. Everybody may see and deliver what it covers from
+    /// here on.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn write_head(&mut self, head: &Head) -> Result<()> {
+    pub fn write_head(&mut self, head: &Head) -> Result<u64> {
         if let Some(writer) = &mut self.desk.head {
             return writer.write(head);
         }
-        Register::create(&*self.lock.fs, &self.lock.names.head(), head)
+        Register::create(&*self.lock.fs, &self.lock.names.head(), head)?;
+        Ok(FIRST_VERSION)
     }
 
     /// Makes the register anew, where no slot of it is readable or it is missing.

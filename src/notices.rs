@@ -23,8 +23,9 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Looks whether there is something new, where `head` was written since, or there is time to look all the
-    /// same. The definition, if it may have changed: it is given again until [`Notices::obeyed`] is called.
+    /// Looks whether there is something new, where `head` was written since other than by a commit, as far as is
+    /// known, or there is time to look all the same. (`head` has this version, and from `since` on there were commits
+    /// alone.) The definition, if it may have changed: it is given again until [`Notices::obeyed`] is called.
     ///
     /// # Errors
     /// [`Error::NoSubscription`] once it was removed, or has another name, or is to be given one; what the
@@ -33,10 +34,11 @@ impl Notices {
         &mut self,
         core: &Core,
         name: &str,
-        version: u64,
+        (since, version): (u64, u64),
         has_time: bool,
     ) -> Result<Option<Definition>> {
-        if self.version == version && !has_time {
+        if self.version >= since && !has_time {
+            self.version = self.version.max(version);
             return Ok(None);
         }
         let path = core.names.cursor_definition(name);

@@ -24,6 +24,8 @@ use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::number;
 
+/// The version of a register that was just made.
+pub const FIRST_VERSION: u64 = 1;
 /// How often a read that finds no valid slot looks again: it may have crossed a writer.
 const READ_TRIES: usize = 5;
 
@@ -48,7 +50,7 @@ impl<T: Serialize + DeserializeOwned> Register<T> {
     /// What the disk says.
     pub fn create(fs: &dyn Fs, path: &Path, value: &T) -> Result<()> {
         // That it is durable is not said: its name is not yet, and may never be.
-        let mut bytes = Draft::new().make(path, 1, 0, value)?.to_vec();
+        let mut bytes = Draft::new().make(path, FIRST_VERSION, 0, value)?.to_vec();
         for slot in 1..SLOTS {
             bytes.resize((slot + 1) * SLOT_BYTES - 1, b' ');
             bytes.push(b'\n');
@@ -213,11 +215,11 @@ impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
         Ok(newest.and_then(|slot| self.slots.value(slot).cloned()))
     }
 
-    /// Writes a value. Visible at once, durable after [`RegisterWriter::sync`].
+    /// Writes a value; the version that it has now. Visible at once, durable after [`RegisterWriter::sync`].
     ///
     /// # Errors
     /// What the disk says; the value before is still there.
-    pub fn write(&mut self, value: &T) -> Result<()> {
+    pub fn write(&mut self, value: &T) -> Result<u64> {
         let version = self.slots.newest().map_or(0, |slot| self.slots.version(slot)) + 1;
         if version > number::LAST {
             let path = self.register.path.display();
@@ -237,7 +239,7 @@ impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
         self.register.put(slot, bytes)?;
         let said = Said { version, synced, value: Some(value.clone()) };
         self.slots.wrote(slot, bytes, said);
-        Ok(())
+        Ok(version)
     }
 
     /// Makes the newest value durable.

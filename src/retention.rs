@@ -55,12 +55,9 @@ pub fn retain(core: &Core) -> Result<usize> {
 /// Begins a segment behind the head, durably, and moves the head there, so that nothing needs the one before.
 fn begin_behind(locked: &mut Locked<'_>, head: &Head) -> Result<()> {
     let place = locked.journal().begin_behind(head)?;
-    locked.write_head(&Head {
-        segment: place.segment,
-        last: place.offset,
-        offset: place.offset,
-        ..head.clone()
-    })
+    let (last, offset) = (place.offset, place.offset);
+    locked.write_head(&Head { segment: place.segment, last, offset, ..head.clone() })?;
+    Ok(())
 }
 
 /// The first segment that is kept, which may be one that is to be begun behind the head; `None` when nothing is to

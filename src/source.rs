@@ -47,6 +47,11 @@ impl Source {
         self.snapshot.as_ref().map_or_else(|| self.journal.next(), |ahead| ahead.next.seq)
     }
 
+    /// Takes what stands in the journal in front of a head, so that it need not be read.
+    pub fn take_in(&mut self, head: &Head, lines: &[u8]) {
+        self.journal.take_in(head, lines);
+    }
+
     /// Adds what is wanted of the next commit, from `read_to` on, or of the next item. Up to where was read;
     /// `None` at the head.
     ///

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::consumer::{Consumer, OVERDUE};
+use crate::core::Core;
 use crate::deliveries::Deliveries;
 use crate::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::head::Head;
-use crate::head_reader::HeadReader;
+use crate::head_reader::{HeadReader, Looked};
 use crate::notices::Notices;
 use crate::order::Order;
 use crate::pause::Pause;
@@ -147,7 +148,7 @@ impl Subscription {
         let most = max.min(MAX_BATCH);
         let deadline = Instant::now().checked_add(wait);
         let patience = deadline.map_or(Patience::Forever, Patience::Until);
-        self.wait(patience, Want { least: most, most }).map(Deliveries::new)
+        self.wait(patience, Want { least: most, most }, false).map(Deliveries::new)
     }
 
     /// All events from here on; it waits for more, and ends when the store is closed.
@@ -207,15 +208,22 @@ impl Subscription {
         self.consumer.cursor().sync()
     }
 
-    /// Waits until there may be something new, or something is due.
-    pub(crate) fn rest(&self, rings: u64) {
+    /// The next event that may be handed over now. For who was `woken` since the last time by a ring: a commit of
+    /// this process that may have rung is looked at before what others may have done.
+    pub(crate) fn next_now(&mut self, woken: bool) -> Result<Option<Delivery>> {
+        let now = Patience::Until(Instant::now());
+        Ok(self.wait(now, Want::ONE, woken)?.pop())
+    }
+
+    /// Waits until there may be something new, or something is due. Whether the bell has rung.
+    pub(crate) fn rest(&self, rings: u64) -> bool {
         let core = self.consumer.store.core();
         let due = match self.consumer.window().pick(&self.wish(1, None)) {
             Picked::Nothing(due) | Picked::Busy(due) => due,
             _ => None,
         };
         core.bell.watch(&core.names.head(), core.fs.can_watch());
-        core.bell.wait(rings, self.wakes_at(due));
+        core.bell.wait(rings, self.wakes_at(due))
     }
 
     /// Up to the head of the first call.
@@ -228,15 +236,15 @@ impl Subscription {
     }
 
     fn some(&mut self, patience: Patience, want: Want) -> Result<Option<Deliveries>> {
-        let deliveries = self.wait(patience, want)?;
+        let deliveries = self.wait(patience, want, false)?;
         Ok((!deliveries.is_empty()).then(|| Deliveries::new(deliveries)))
     }
 
     fn one(&mut self, patience: Patience) -> Result<Option<Delivery>> {
-        Ok(self.wait(patience, Want::ONE)?.pop())
+        Ok(self.wait(patience, Want::ONE, false)?.pop())
     }
 
-    fn wait(&mut self, patience: Patience, want: Want) -> Result<Vec<Delivery>> {
+    fn wait(&mut self, patience: Patience, want: Want, mut woken: bool) -> Result<Vec<Delivery>> {
         let consumer = Arc::clone(&self.consumer);
         let core = consumer.store.core();
         loop {
@@ -244,9 +252,13 @@ impl Subscription {
             if core.is_closed() || self.stop.load(Ordering::Acquire) {
                 return Ok(Vec::new());
             }
-            let (version, head) = self.head.look()?;
-            self.obey(version, &head)?;
-            self.look_at_letters(&head)?;
+            // What was done here is enough to hand something over, and never to say that there is nothing.
+            let here = if woken { self.look_here(core) } else { None };
+            woken = false;
+            let is_from_here = here.is_some();
+            let looked = here.map_or_else(|| self.head.look(), Ok)?;
+            self.obey(&looked)?;
+            self.look_at_letters(&looked.head)?;
             let target = match patience {
                 Patience::UpTo(target) => Some(target),
                 Patience::Forever | Patience::Until(_) => None,
@@ -255,13 +267,13 @@ impl Subscription {
             let picked = if is_paused {
                 Picked::Nothing(None)
             } else {
-                self.pick(&head, target, want.most)?
+                self.pick(&looked.head, target, want.most)?
             };
             let due = match picked {
                 Picked::Give(spots) => {
                     // What is tried again comes alone, and is not waited with.
                     let is_enough = spots.len() >= want.least || self.is_alone(&spots, want);
-                    if is_enough || is_over(patience) {
+                    if is_enough || (is_over(patience) && !is_from_here) {
                         return consumer.hand_over(&spots);
                     }
                     None
@@ -287,6 +299,9 @@ impl Subscription {
                 }
                 Picked::Busy(due) | Picked::Nothing(due) => due,
             };
+            if is_from_here {
+                continue;
+            }
             consumer.write()?;
             let has_ended = target.is_some_and(|target| is_paused || self.is_past(target));
             if is_over(patience) || has_ended {
@@ -298,8 +313,15 @@ impl Subscription {
                 Patience::Forever | Patience::UpTo(_) => due,
             };
             core.bell.watch(&core.names.head(), core.fs.can_watch());
-            core.bell.wait(rings, deadline);
+            woken = core.bell.wait(rings, deadline);
         }
+    }
+
+    /// What this process has done since the last look, whatever others did.
+    fn look_here(&mut self, core: &Core) -> Option<Looked> {
+        let (looked, lines) = self.head.look_here(&core.latest)?;
+        self.source.take_in(&looked.head, &lines);
+        Some(looked)
     }
 
     /// When there may be something to hand over: at the end of a pause, else of a backoff.
@@ -382,3 +404,6 @@ impl Subscription {
 fn is_over(patience: Patience) -> bool {
     matches!(patience, Patience::Until(deadline) if deadline <= Instant::now())
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,17 @@ impl Reader {
         self.next
     }
 
+    /// Takes what stands in front of a head, durably, where that is what would be read next.
+    pub fn take_in(&mut self, head: &Head, lines: &[u8]) {
+        let from = head.offset.checked_sub(lines.len() as u64);
+        if let Some(open) = &mut self.open
+            && open.first == head.segment
+            && from == Some(open.start + open.filled as u64)
+        {
+            open.take_in(lines);
+        }
+    }
+
     /// The next commit, or `None` when it is beyond the head.
     ///
     /// # Errors
@@ -226,14 +237,27 @@ impl OpenSegment {
         }
     }
 
-    /// Reads on, as far as `limit`; whether there was anything more.
-    fn fill(&mut self, limit: u64) -> std::io::Result<bool> {
+    /// Takes what follows in the file from somebody who has it.
+    fn take_in(&mut self, bytes: &[u8]) {
+        self.let_go();
+        self.buffer.truncate(self.filled);
+        self.buffer.extend_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
+    /// Lets go of what was read.
+    fn let_go(&mut self) {
         // The newline of the last line may not be there: then the next one begins past the end.
         let used = self.at.min(self.filled);
         self.buffer.copy_within(used..self.filled, 0);
         self.filled -= used;
         self.start += self.at as u64;
         self.at = 0;
+    }
+
+    /// Reads on, as far as `limit`; whether there was anything more.
+    fn fill(&mut self, limit: u64) -> std::io::Result<bool> {
+        self.let_go();
         let from = self.start + self.filled as u64;
         let wanted = limit.saturating_sub(from).min(CHUNK_BYTES.max(self.filled) as u64);
         // `wanted` is at most the larger of a chunk and what is in memory already.

@@ -97,9 +97,12 @@ impl Station {
         subscription: &mut Subscription,
         workers: Option<&Workers>,
     ) -> Result<()> {
+        let mut woken = false;
         loop {
             let rings = self.store.core().bell.rings();
-            let Some(delivery) = subscription.next(Duration::ZERO)? else {
+            let next = subscription.next_now(woken)?;
+            woken = false;
+            let Some(delivery) = next else {
                 if self.is_over() {
                     // Those in hand first, so that what they say is durable too.
                     if let Some(workers) = workers {
@@ -108,7 +111,7 @@ impl Station {
                     return subscription.sync();
                 }
                 self.tell(subscription.position());
-                subscription.rest(rings);
+                woken = subscription.rest(rings);
                 continue;
             };
             match (workers, &mut self.handler) {

@@ -5,6 +5,7 @@ use crate::cursor::CursorValue;
 use crate::dead;
 use crate::error::Result;
 use crate::head::Head;
+use crate::head_reader::Looked;
 use crate::source::Source;
 use crate::sync::Arc;
 
@@ -37,11 +38,12 @@ impl Subscription {
     }
 
     /// Does what its definition says since the last look: a reset is gone to, once.
-    pub(super) fn obey(&mut self, version: u64, head: &Head) -> Result<()> {
-        let is_idle = self.source.next() > head.seq && self.consumer.window().is_empty();
+    pub(super) fn obey(&mut self, looked: &Looked) -> Result<()> {
+        let is_idle = self.source.next() > looked.head.seq && self.consumer.window().is_empty();
         let consumer = Arc::clone(&self.consumer);
         let core = consumer.store.core();
-        let Some(definition) = self.notices.look(core, &consumer.name, version, is_idle)? else {
+        let versions = (looked.since, looked.version);
+        let Some(definition) = self.notices.look(core, &consumer.name, versions, is_idle)? else {
             return Ok(());
         };
         let mut cursor = consumer.cursor();

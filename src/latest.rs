@@ -1,0 +1,93 @@
+//! The last commits of this process: who is woken for them here need not read files.
+
+use std::sync::Arc;
+
+use crate::head::Head;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Longer lines are read from the file: they are not to stay in memory.
+const MOST_BYTES: usize = 64 << 10;
+
+/// Where the commits of this process moved the head last. It may be behind the file, where others commit too, and
+/// is never before it: it can tell that there is something, and never that there is nothing.
+#[derive(Debug, Default)]
+pub struct Latest(Mutex<Option<Moved>>);
+
+/// A head that a commit has moved.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// The head.
+    pub head: Arc<Head>,
+    /// The version of its register.
+    pub version: u64,
+    /// From this version to that one nothing but commits of this process wrote it: nobody was told anything.
+    pub since: u64,
+    /// What stands in front of it in the journal: the lines of the last batch, or nothing.
+    pub lines: Arc<Vec<u8>>,
+}
+
+impl Latest {
+    /// A batch of these lines has moved the head, and wrote this version of it over the one before.
+    pub fn note(&self, version: u64, head: Head, mut lines: Vec<u8>) {
+        let mut moved = self.moved();
+        let before = version - 1;
+        let follows = moved.as_ref().filter(|moved| moved.version == before);
+        let since = follows.map_or(before, |moved| moved.since);
+        if lines.len() > MOST_BYTES {
+            lines = Vec::new();
+        }
+        *moved = Some(Moved { head: Arc::new(head), version, since, lines: Arc::new(lines) });
+    }
+
+    /// Where the head was moved to, if that is newer than this version.
+    #[must_use]
+    pub fn after(&self, version: u64) -> Option<Moved> {
+        self.moved().as_ref().filter(|moved| moved.version > version).cloned()
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Option<Moved>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+
+    fn head(seq: u64) -> Head {
+        let identity = Identity { store: "s".to_owned(), epoch: 1 };
+        Head { seq, ..Head::empty(identity) }
+    }
+
+    #[test]
+    fn only_commits_that_follow_each_other_are_known_to_have_told_nobody_anything() {
+        // Its lock is one of those that are tried in schedules.
+        shuttle::check_random(known_since, 1);
+    }
+
+    fn known_since() {
+        let latest = Latest::default();
+        assert!(latest.after(0).is_none());
+        for (version, since) in [(3, 2), (4, 2), (5, 2), (7, 6), (8, 6)] {
+            latest.note(version, head(version), b"a line\n".to_vec());
+            let moved = latest.after(version - 1).unwrap();
+            assert_eq!((moved.version, moved.since, moved.head.seq), (version, since, version));
+            assert_eq!(*moved.lines, b"a line\n");
+            assert!(latest.after(version).is_none());
+        }
+    }
+
+    #[test]
+    fn long_lines_do_not_stay_in_memory() {
+        shuttle::check_random(long_lines, 1);
+    }
+
+    fn long_lines() {
+        let latest = Latest::default();
+        for (len, kept) in [(MOST_BYTES, MOST_BYTES), (MOST_BYTES + 1, 0)] {
+            latest.note(2, head(1), vec![b'\n'; len]);
+            assert_eq!(latest.after(0).unwrap().lines.len(), kept);
+        }
+    }
+}

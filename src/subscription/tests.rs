@@ -1,0 +1,106 @@
+//! A consumer that is woken by commits of its own process while another commits, and tells it something, too.
+//! The real code over the simulated disk, under very many schedules.
+
+use std::sync::{Arc as StdArc, Mutex as StdMutex};
+
+use super::*;
+use crate::Transaction;
+use crate::event::Event;
+use crate::key::Key;
+use crate::start::Start;
+use crate::store::Store;
+use crate::support::sim::{Answer, Disk, ROOT};
+use crate::sync::Mutex;
+use crate::sync::tests::{alone, under_many_schedules};
+use crate::sync::thread::{self, JoinHandle};
+
+/// A disk with a store that has a subscription, to be copied for each schedule.
+fn made() -> Disk {
+    let made = StdArc::new(StdMutex::new(None));
+    let given = StdArc::clone(&made);
+    alone(move || {
+        let disk = Disk::new();
+        drop(open(&disk).subscribe("s").from(Start::Now).open().unwrap());
+        *given.lock().unwrap() = Some(disk);
+    });
+    let disk = made.lock().unwrap().take();
+    disk.unwrap()
+}
+
+/// A process that opens the store; whoever calls the disk may have to let others go first.
+fn open(disk: &Disk) -> Store {
+    let turn = AtomicBool::new(false);
+    disk.hook(move |_, _| {
+        turn.load(Ordering::Acquire);
+        Answer::Go
+    });
+    Store::options().disk(disk.process()).housekeeping(false).open(ROOT).unwrap()
+}
+
+/// An event, and a document of its name.
+fn emit(store: &Store, kind: &str) {
+    store.commit(Transaction::new().put(kind, kind).unwrap().emit(Event::bare(kind))).unwrap();
+}
+
+/// Takes events until there are so many, or the store is closed. The documents of each are there when it comes.
+fn consuming(store: &Store, count: usize) -> JoinHandle<Vec<String>> {
+    let store = store.clone();
+    let mut subscription = store.subscribe("s").from(Start::Now).open().unwrap();
+    thread::spawn(move || {
+        let mut seen = Vec::new();
+        for delivery in subscription.iter().take(count) {
+            let delivery = delivery.unwrap();
+            let kind = delivery.event().kind();
+            assert!(store.core().documents.look(&Key::new(kind).unwrap()).unwrap().is_some());
+            seen.push(kind.to_owned());
+            delivery.ack().unwrap();
+        }
+        seen
+    })
+}
+
+#[test]
+fn commits_of_two_processes_come_in_order_to_who_is_woken_for_those_of_one() {
+    let made = made();
+    under_many_schedules(2_000, move || {
+        let disk = made.fork();
+        let (here, elsewhere) = (open(&disk), open(&disk));
+        let consumer = consuming(&here, 4);
+        // Whoever waits for the lock of a simulated disk lets nobody else go on.
+        let lock = Arc::new(Mutex::new(()));
+        let its = Arc::clone(&lock);
+        let others = thread::spawn(move || {
+            for kind in ["e1", "e2"] {
+                let _turn = its.lock().unwrap();
+                emit(&elsewhere, kind);
+            }
+        });
+        let turn = lock.lock().unwrap();
+        emit(&here, "h1");
+        drop(turn);
+        others.join().unwrap();
+        emit(&here, "h2");
+        let seen = consumer.join().unwrap();
+        let of = |whose: &str| -> Vec<&str> {
+            seen.iter().map(String::as_str).filter(|kind| kind.starts_with(whose)).collect()
+        };
+        assert_eq!((of("e"), of("h")), (vec!["e1", "e2"], vec!["h1", "h2"]));
+        assert_eq!(seen[3], "h2");
+    });
+}
+
+#[test]
+fn a_pause_from_elsewhere_holds_for_the_commit_after_it_whoever_is_woken_for_that() {
+    let made = made();
+    under_many_schedules(2_000, move || {
+        let disk = made.fork();
+        let (here, elsewhere) = (open(&disk), open(&disk));
+        let consumer = consuming(&here, 2);
+        emit(&here, "before");
+        elsewhere.pause("s", None, None).unwrap();
+        emit(&here, "after");
+        here.close().unwrap();
+        let seen = consumer.join().unwrap();
+        assert!(seen.is_empty() || seen == ["before"], "{seen:?}");
+    });
+}
