@@ -1,5 +1,8 @@
 //! Dead letters: written, delivered again, edited, dropped.
 
+use std::fs;
+use std::time::{Duration, Instant};
+
 use docbox::{
     DeadLetter, Delivery, Error, Event, Letters, Position, Publisher, RetryPolicy, Start, Store,
     Subscription, Transaction,
@@ -153,6 +156,26 @@ fn the_death_of_its_consumer_is_an_attempt_that_may_be_the_last() {
 }
 
 #[test]
+fn a_letter_that_cannot_be_written_is_tried_again_later_and_its_event_is_not_lost() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=2);
+    let mut ui = open(&store, "ui");
+    // Where its folder must be.
+    home.write(".docbox/dead/ui", "");
+    let delivery = next(&mut ui);
+    let refused = Instant::now();
+    delivery.reject("no").unwrap_err();
+    fs::remove_file(home.path(".docbox/dead/ui")).unwrap();
+    let again = next(&mut ui);
+    // Not at once: a disk that is full would be asked without end. And nothing comes before it.
+    assert!(refused.elapsed() >= Duration::from_secs(1));
+    again.reject("no, again").unwrap();
+    assert_eq!(take_all(&mut ui), [2]);
+    assert_eq!(letters(&store, "ui").len(), 1);
+}
+
+#[test]
 fn a_dead_letter_of_the_stores_own_event_emits_nothing_further() {
     let home = Home::new();
     let store = with_letters(&home);
@@ -239,7 +262,7 @@ fn a_letter_may_be_edited_and_is_settled_by_a_commit_too() {
     let edited =
         text.replace("\"Counted\"", "\"Mended\"").replace("\"number\": 1", "\"number\": 100");
     assert_ne!(edited, text, "{text}");
-    std::fs::write(home.path(&path(1)), edited).unwrap();
+    fs::write(home.path(&path(1)), edited).unwrap();
     store
         .redrive("ui", &Letters { positions: vec![Position::new(1, 0)], types: Vec::new() })
         .unwrap();
@@ -256,7 +279,7 @@ fn a_letter_that_is_no_json_is_refused_with_line_and_column_and_none_is_redriven
     let home = Home::new();
     let store = with_letters(&home);
     let text = home.text(&path(2)).replacen("\"ui\",", "\"ui\"", 1);
-    std::fs::write(home.path(&path(2)), text).unwrap();
+    fs::write(home.path(&path(2)), text).unwrap();
     let error = store.redrive("ui", &Letters::default()).unwrap_err();
     assert!(matches!(error, Error::Json { line: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("00002-00000.json"), "{error}");
@@ -268,7 +291,7 @@ fn a_letter_that_is_no_json_is_refused_with_line_and_column_and_none_is_redriven
         .drop_dead_letters("ui", &Letters { positions: vec![Position::new(2, 0)], types: vec![] })
         .unwrap();
     store.redrive("ui", &Letters::default()).unwrap();
-    std::fs::write(home.path(&path(1)), "{").unwrap();
+    fs::write(home.path(&path(1)), "{").unwrap();
     emit(&store, 4..=4);
     assert_eq!(take_all(&mut open(&store, "ui")), [4]);
     assert_eq!(home.text(&path(1)), "{");

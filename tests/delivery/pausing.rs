@@ -1,5 +1,6 @@
 //! Subscriptions that hand nothing over for a while.
 
+use std::fs;
 use std::time::Duration;
 
 use docbox::{Error, Publisher, Start};
@@ -68,6 +69,23 @@ fn a_consumer_in_the_middle_of_a_backlog_obeys_with_its_next_event() {
         other.resume("ui").unwrap();
     }
     assert_eq!(take_all(&mut ui), [5]);
+}
+
+#[test]
+fn a_pause_whose_maker_died_before_it_told_anybody_is_seen_by_who_has_nothing_to_do() {
+    let home = Home::new();
+    let store = home.still();
+    let mut ui = ui(&store);
+    store.pause("ui", None, None).unwrap();
+    let paused = home.read(".docbox/cursors/ui.json");
+    store.resume("ui").unwrap();
+    assert!(ui.next(Duration::ZERO).unwrap().is_none() && ui.pause().is_none());
+    // Replaced, as whoever pauses it does first; then it would write `head`.
+    home.write(".docbox/cursors/new", &paused);
+    fs::rename(home.path(".docbox/cursors/new"), home.path(".docbox/cursors/ui.json")).unwrap();
+    assert!(ui.next(Duration::ZERO).unwrap().is_none() && ui.pause().is_some());
+    emit(&store, 1..=1);
+    assert!(ui.next(Duration::ZERO).unwrap().is_none());
 }
 
 #[test]
