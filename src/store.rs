@@ -2,6 +2,8 @@
 
 mod letters;
 mod subscriptions;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::path::Path;
 

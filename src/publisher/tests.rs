@@ -3,16 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
-use std::sync::{Arc as StdArc, Mutex as StdMutex};
 
 use super::*;
 use crate::Transaction;
 use crate::event::Event;
 use crate::order::Order;
 use crate::retry::RetryPolicy;
-use crate::support::sim::{Answer, Disk, ROOT};
+use crate::store::tests::{made_by, open};
+use crate::support::sim::Disk;
 use crate::sync::Condvar;
-use crate::sync::tests::{alone, under_many_schedules};
+use crate::sync::tests::under_many_schedules;
 
 /// What handlers were given, and a bell of its own for the test to wait by.
 #[derive(Default)]
@@ -37,30 +37,13 @@ impl Seen {
     }
 }
 
-/// A disk with a store, to be copied for each schedule.
+/// A disk with a store of so many events.
 fn made(events: usize) -> Disk {
-    let made = StdArc::new(StdMutex::new(None));
-    let given = StdArc::clone(&made);
-    alone(move || {
-        let disk = Disk::new();
-        let store = open(&disk, false);
+    made_by(move |store| {
         for n in 0..events {
-            commit(&store, n);
+            commit(store, n);
         }
-        *given.lock().unwrap() = Some(disk);
-    });
-    let disk = made.lock().unwrap().take();
-    disk.unwrap()
-}
-
-/// A process that opens the store; whoever calls the disk may have to let others go first.
-fn open(disk: &Disk, housekeeping: bool) -> Store {
-    let turn = AtomicBool::new(false);
-    disk.hook(move |_, _| {
-        turn.load(Ordering::Acquire);
-        Answer::Go
-    });
-    Store::options().disk(disk.process()).housekeeping(housekeeping).open(ROOT).unwrap()
+    })
 }
 
 fn commit(store: &Store, n: usize) -> u64 {

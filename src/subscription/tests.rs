@@ -1,40 +1,21 @@
 //! A consumer that is woken by commits of its own process while another commits, and tells it something, too.
 //! The real code over the simulated disk, under very many schedules.
 
-use std::sync::{Arc as StdArc, Mutex as StdMutex};
-
 use super::*;
 use crate::Transaction;
 use crate::event::Event;
 use crate::key::Key;
 use crate::start::Start;
 use crate::store::Store;
-use crate::support::sim::{Answer, Disk, ROOT};
+use crate::store::tests::{made_by, open};
+use crate::support::sim::Disk;
 use crate::sync::Mutex;
-use crate::sync::tests::{alone, under_many_schedules};
+use crate::sync::tests::under_many_schedules;
 use crate::sync::thread::{self, JoinHandle};
 
-/// A disk with a store that has a subscription, to be copied for each schedule.
+/// A disk with a store that has a subscription.
 fn made() -> Disk {
-    let made = StdArc::new(StdMutex::new(None));
-    let given = StdArc::clone(&made);
-    alone(move || {
-        let disk = Disk::new();
-        drop(open(&disk).subscribe("s").from(Start::Now).open().unwrap());
-        *given.lock().unwrap() = Some(disk);
-    });
-    let disk = made.lock().unwrap().take();
-    disk.unwrap()
-}
-
-/// A process that opens the store; whoever calls the disk may have to let others go first.
-fn open(disk: &Disk) -> Store {
-    let turn = AtomicBool::new(false);
-    disk.hook(move |_, _| {
-        turn.load(Ordering::Acquire);
-        Answer::Go
-    });
-    Store::options().disk(disk.process()).housekeeping(false).open(ROOT).unwrap()
+    made_by(|store| drop(store.subscribe("s").from(Start::Now).open().unwrap()))
 }
 
 /// An event, and a document of its name.
@@ -64,7 +45,7 @@ fn commits_of_two_processes_come_in_order_to_who_is_woken_for_those_of_one() {
     let made = made();
     under_many_schedules(2_000, move || {
         let disk = made.fork();
-        let (here, elsewhere) = (open(&disk), open(&disk));
+        let (here, elsewhere) = (open(&disk, false), open(&disk, false));
         let consumer = consuming(&here, 4);
         // Whoever waits for the lock of a simulated disk lets nobody else go on.
         let lock = Arc::new(Mutex::new(()));
@@ -94,7 +75,7 @@ fn a_pause_from_elsewhere_holds_for_the_commit_after_it_whoever_is_woken_for_tha
     let made = made();
     under_many_schedules(2_000, move || {
         let disk = made.fork();
-        let (here, elsewhere) = (open(&disk), open(&disk));
+        let (here, elsewhere) = (open(&disk, false), open(&disk, false));
         let consumer = consuming(&here, 2);
         emit(&here, "before");
         elsewhere.pause("s", None, None).unwrap();
