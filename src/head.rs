@@ -1,6 +1,7 @@
 //! `head` and `applied`: how far the store is durable and in place, and how far the folder is durable.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,17 @@ impl Head {
             redriven: 0,
         }
     }
+}
+
+/// A head as somebody saw it.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The head.
+    pub head: Arc<Head>,
+    /// The version of its register, which grows whenever it is written, by whatever process and with whatever value.
+    pub version: u64,
+    /// Whoever saw this version, or a later one, has missed no word of anybody: since then there were commits alone.
+    pub since: u64,
 }
 
 /// What to say of a `head` without a readable slot.

@@ -5,20 +5,9 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::fs::{Fs, Open};
-use crate::head::{self, Head};
+use crate::head::{self, Head, Looked};
 use crate::latest::{Latest, Moved};
 use crate::register::{Register, RegisterReader};
-
-/// What a look saw.
-#[derive(Clone, Debug)]
-pub struct Looked {
-    /// The head.
-    pub head: Arc<Head>,
-    /// The version of its register, which grows whenever it is written, by whatever process and with whatever value.
-    pub version: u64,
-    /// Whoever saw this version, or a later one, has missed no word of anybody: since then there were commits alone.
-    pub since: u64,
-}
 
 /// Looks at the head. Each look reads the file, unless it was moved here; only what has changed in it is parsed.
 #[derive(Debug)]
@@ -58,19 +47,16 @@ impl HeadReader {
             return Ok(Looked { head: Arc::clone(head), version, since: version });
         }
         let head = Arc::new(head.clone());
-        Ok(self.saw(head, version, version))
+        self.seen = Some((version, Arc::clone(&head)));
+        Ok(Looked { head, version, since: version })
     }
 
     /// The head as this process moved it last, where that is news, and the lines in front of it. For who was woken: it
     /// is not asked what others have done.
-    pub fn look_here(&mut self, latest: &Latest) -> Option<(Looked, Arc<Vec<u8>>)> {
+    pub fn look_here(&mut self, latest: &Latest) -> Option<Moved> {
         let (seen, _) = self.seen.as_ref()?;
-        let Moved { head, version, since, lines } = latest.after(*seen)?;
-        Some((self.saw(head, version, since), lines))
-    }
-
-    fn saw(&mut self, head: Arc<Head>, version: u64, since: u64) -> Looked {
-        self.seen = Some((version, Arc::clone(&head)));
-        Looked { head, version, since }
+        let moved = latest.after(*seen)?;
+        self.seen = Some((moved.looked.version, Arc::clone(&moved.looked.head)));
+        Some(moved)
     }
 }

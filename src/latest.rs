@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::head::Head;
+use crate::head::{Head, Looked};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longer lines are read from the file: they are not to stay in memory.
@@ -16,12 +16,8 @@ pub struct Latest(Mutex<Option<Moved>>);
 /// A head that a commit has moved.
 #[derive(Clone, Debug)]
 pub struct Moved {
-    /// The head.
-    pub head: Arc<Head>,
-    /// The version of its register.
-    pub version: u64,
-    /// From this version to that one nothing but commits of this process wrote it: nobody was told anything.
-    pub since: u64,
+    /// The head; `since`: other than by commits of this process nobody wrote it from then on.
+    pub looked: Looked,
     /// What stands in front of it in the journal: the lines of the last batch, or nothing.
     pub lines: Arc<Vec<u8>>,
 }
@@ -31,18 +27,19 @@ impl Latest {
     pub fn note(&self, version: u64, head: Head, mut lines: Vec<u8>) {
         let mut moved = self.moved();
         let before = version - 1;
-        let follows = moved.as_ref().filter(|moved| moved.version == before);
-        let since = follows.map_or(before, |moved| moved.since);
+        let follows = moved.as_ref().filter(|moved| moved.looked.version == before);
+        let since = follows.map_or(before, |moved| moved.looked.since);
         if lines.len() > MOST_BYTES {
             lines = Vec::new();
         }
-        *moved = Some(Moved { head: Arc::new(head), version, since, lines: Arc::new(lines) });
+        let looked = Looked { head: Arc::new(head), version, since };
+        *moved = Some(Moved { looked, lines: Arc::new(lines) });
     }
 
     /// Where the head was moved to, if that is newer than this version.
     #[must_use]
     pub fn after(&self, version: u64) -> Option<Moved> {
-        self.moved().as_ref().filter(|moved| moved.version > version).cloned()
+        self.moved().as_ref().filter(|moved| moved.looked.version > version).cloned()
     }
 
     fn moved(&self) -> MutexGuard<'_, Option<Moved>> {
@@ -71,9 +68,9 @@ mod tests {
         assert!(latest.after(0).is_none());
         for (version, since) in [(3, 2), (4, 2), (5, 2), (7, 6), (8, 6)] {
             latest.note(version, head(version), b"a line\n".to_vec());
-            let moved = latest.after(version - 1).unwrap();
-            assert_eq!((moved.version, moved.since, moved.head.seq), (version, since, version));
-            assert_eq!(*moved.lines, b"a line\n");
+            let Moved { looked, lines } = latest.after(version - 1).unwrap();
+            assert_eq!((looked.version, looked.since, looked.head.seq), (version, since, version));
+            assert_eq!(*lines, b"a line\n");
             assert!(latest.after(version).is_none());
         }
     }

@@ -14,8 +14,9 @@ use crate::deliveries::Deliveries;
 use crate::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::head::Head;
-use crate::head_reader::{HeadReader, Looked};
+use crate::head::{Head, Looked};
+use crate::head_reader::HeadReader;
+use crate::latest::Moved;
 use crate::notices::Notices;
 use crate::order::Order;
 use crate::pause::Pause;
@@ -57,6 +58,8 @@ pub struct Subscription {
     consumer: Arc<Consumer>,
     filter: Filter,
     head: HeadReader,
+    /// The bell has rung since the last look.
+    woken: bool,
     source: Source,
     notices: Notices,
     /// The last commit that asked for dead letters to be delivered again, when they were looked at; `None`
@@ -100,6 +103,7 @@ impl Subscription {
             consumer: Arc::new(consumer),
             filter,
             head,
+            woken: false,
             source,
             notices: Notices::default(),
             redriven: None,
@@ -148,7 +152,7 @@ impl Subscription {
         let most = max.min(MAX_BATCH);
         let deadline = Instant::now().checked_add(wait);
         let patience = deadline.map_or(Patience::Forever, Patience::Until);
-        self.wait(patience, Want { least: most, most }, false).map(Deliveries::new)
+        self.wait(patience, Want { least: most, most }).map(Deliveries::new)
     }
 
     /// All events from here on; it waits for more, and ends when the store is closed.
@@ -208,22 +212,15 @@ impl Subscription {
         self.consumer.cursor().sync()
     }
 
-    /// The next event that may be handed over now. For who was `woken` since the last time by a ring: a commit of
-    /// this process that may have rung is looked at before what others may have done.
-    pub(crate) fn next_now(&mut self, woken: bool) -> Result<Option<Delivery>> {
-        let now = Patience::Until(Instant::now());
-        Ok(self.wait(now, Want::ONE, woken)?.pop())
-    }
-
-    /// Waits until there may be something new, or something is due. Whether the bell has rung.
-    pub(crate) fn rest(&self, rings: u64) -> bool {
+    /// Waits until there may be something new, or something is due.
+    pub(crate) fn rest(&mut self, rings: u64) {
         let core = self.consumer.store.core();
         let due = match self.consumer.window().pick(&self.wish(1, None)) {
             Picked::Nothing(due) | Picked::Busy(due) => due,
             _ => None,
         };
         core.bell.watch(&core.names.head(), core.fs.can_watch());
-        core.bell.wait(rings, self.wakes_at(due))
+        self.woken = core.bell.wait(rings, self.wakes_at(due));
     }
 
     /// Up to the head of the first call.
@@ -236,15 +233,15 @@ impl Subscription {
     }
 
     fn some(&mut self, patience: Patience, want: Want) -> Result<Option<Deliveries>> {
-        let deliveries = self.wait(patience, want, false)?;
+        let deliveries = self.wait(patience, want)?;
         Ok((!deliveries.is_empty()).then(|| Deliveries::new(deliveries)))
     }
 
     fn one(&mut self, patience: Patience) -> Result<Option<Delivery>> {
-        Ok(self.wait(patience, Want::ONE, false)?.pop())
+        Ok(self.wait(patience, Want::ONE)?.pop())
     }
 
-    fn wait(&mut self, patience: Patience, want: Want, mut woken: bool) -> Result<Vec<Delivery>> {
+    fn wait(&mut self, patience: Patience, want: Want) -> Result<Vec<Delivery>> {
         let consumer = Arc::clone(&self.consumer);
         let core = consumer.store.core();
         loop {
@@ -253,8 +250,7 @@ impl Subscription {
                 return Ok(Vec::new());
             }
             // What was done here is enough to hand something over, and never to say that there is nothing.
-            let here = if woken { self.look_here(core) } else { None };
-            woken = false;
+            let here = self.look_here(core);
             let is_from_here = here.is_some();
             let looked = here.map_or_else(|| self.head.look(), Ok)?;
             self.obey(&looked)?;
@@ -313,13 +309,16 @@ impl Subscription {
                 Patience::Forever | Patience::UpTo(_) => due,
             };
             core.bell.watch(&core.names.head(), core.fs.can_watch());
-            woken = core.bell.wait(rings, deadline);
+            self.woken = core.bell.wait(rings, deadline);
         }
     }
 
-    /// What this process has done since the last look, whatever others did.
+    /// For who was just woken: what this process has done since the last look, whatever others did.
     fn look_here(&mut self, core: &Core) -> Option<Looked> {
-        let (looked, lines) = self.head.look_here(&core.latest)?;
+        if !std::mem::take(&mut self.woken) {
+            return None;
+        }
+        let Moved { looked, lines } = self.head.look_here(&core.latest)?;
         self.source.take_in(&looked.head, &lines);
         Some(looked)
     }

@@ -97,12 +97,9 @@ impl Station {
         subscription: &mut Subscription,
         workers: Option<&Workers>,
     ) -> Result<()> {
-        let mut woken = false;
         loop {
             let rings = self.store.core().bell.rings();
-            let next = subscription.next_now(woken)?;
-            woken = false;
-            let Some(delivery) = next else {
+            let Some(delivery) = subscription.next(Duration::ZERO)? else {
                 if self.is_over() {
                     // Those in hand first, so that what they say is durable too.
                     if let Some(workers) = workers {
@@ -111,7 +108,7 @@ impl Station {
                     return subscription.sync();
                 }
                 self.tell(subscription.position());
-                woken = subscription.rest(rings);
+                subscription.rest(rings);
                 continue;
             };
             match (workers, &mut self.handler) {

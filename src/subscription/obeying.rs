@@ -4,8 +4,7 @@ use super::Subscription;
 use crate::cursor::CursorValue;
 use crate::dead;
 use crate::error::Result;
-use crate::head::Head;
-use crate::head_reader::Looked;
+use crate::head::{Head, Looked};
 use crate::source::Source;
 use crate::sync::Arc;
 
