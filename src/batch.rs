@@ -174,7 +174,7 @@ impl<'a> Batch<'a> {
         let Core { documents, spool, .. } = self.core;
         for (key, touched) in &mut self.touched {
             if let Some(prepared) = &mut touched.prepared {
-                prepared.fill(documents, Some(spool), key)?;
+                prepared.fill(documents, spool, key)?;
             }
         }
         Ok(())
@@ -190,7 +190,7 @@ impl<'a> Batch<'a> {
         for (key, touched) in self.touched {
             let Some(mut prepared) = touched.prepared else { continue };
             if failed.is_none() {
-                match prepared.put(documents, Some(spool), &key) {
+                match prepared.put(documents, spool, &key) {
                     Ok(file) => match file.zip(touched.revision) {
                         Some((stat, revision)) => placed.note(key, stat, revision),
                         None => placed.forget(&key),
@@ -328,7 +328,7 @@ impl<'a> Batch<'a> {
                 let folders = &mut self.folders;
                 let wanted =
                     write.content.as_mut().map(|content| std::mem::take(&mut content.file));
-                let new = || Prepared::new(folders, Some(spool), &write.key, wanted, stat);
+                let new = || Prepared::new(folders, spool, &write.key, wanted, stat);
                 (!is_there).then(new).transpose()
             });
             match prepared {

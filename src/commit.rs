@@ -102,7 +102,7 @@ fn write(
     core.spool.before(head.seq);
     let len = batch.line_bytes().len() as u64;
     let make_room = || locked.journal().make_room(head, place, len);
-    let place = match with_room(&core.documents, Some(&core.spool), make_room) {
+    let place = match with_room(&core.documents, &core.spool, make_room) {
         Ok(place) => place,
         Err(error) => {
             batch.discard();

@@ -48,15 +48,14 @@ enum Spooled {
 
 impl Prepared {
     /// Makes the folders and the spool file for new bytes (`None`: for a deletion), unless they need no room:
-    /// then they are only planned. After an error nothing is left of it. Without a spool, as in recovery, it is
-    /// a new file: of what lies there then nothing is known.
+    /// then they are only planned. After an error nothing is left of it.
     ///
     /// # Errors
     /// What the disk says, and obstacles: a file where a folder must be, a folder or link where the
     /// document must be.
     pub fn new(
         folders: &mut Folders<'_>,
-        spool: Option<&Spool>,
+        spool: &Spool,
         key: &Key,
         bytes: Option<Vec<u8>>,
         seen: Option<&Stat>,
@@ -105,7 +104,7 @@ impl Prepared {
     ///
     /// # Errors
     /// What the disk says; it can be discarded.
-    pub fn fill(&mut self, documents: &Documents, spool: Option<&Spool>, key: &Key) -> Result<()> {
+    pub fn fill(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
         let is_planned = |spooled: &mut Spooled| matches!(spooled, Spooled::Planned(_));
         let Some(Spooled::Planned(bytes)) = self.spooled.take_if(is_planned) else { return Ok(()) };
         let written = self.write(documents, spool, key, &bytes);
@@ -120,18 +119,11 @@ impl Prepared {
     ///
     /// # Errors
     /// What the disk says; it can be tried again.
-    pub fn put(
-        &mut self,
-        documents: &Documents,
-        spool: Option<&Spool>,
-        key: &Key,
-    ) -> Result<Option<Stat>> {
+    pub fn put(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<Option<Stat>> {
         self.fill(documents, spool, key)?;
         self.name_after_key(spool)?;
-        match (self.spooled_name(), spool) {
-            (Some(spooled), Some(spool))
-                if self.seen.is_some() && spool.way() != Some(Way::Rename) =>
-            {
+        match self.spooled_name() {
+            Some(spooled) if self.changes_places(spool) => {
                 match self.spool.exchange(spooled, &self.folder, self.name()) {
                     Ok(()) => return self.exchanged(documents, spool, key),
                     // It was removed by hand since it was validated.
@@ -141,13 +133,17 @@ impl Prepared {
                     }
                     Err(error) => return Err(error).context("put in place", &self.path),
                 }
-                self.rename_over(documents, Some(spool), key)?;
+                self.rename_over(documents, spool, key)?;
             }
-            (Some(_), _) => self.rename_over(documents, spool, key)?,
-            (None, Some(spool)) => self.displace(documents, spool, key)?,
-            (None, None) => self.remove(documents, key)?,
+            Some(_) => self.rename_over(documents, spool, key)?,
+            None => self.displace(documents, spool, key)?,
         }
         Ok(None)
+    }
+
+    /// Whether its file changes places with the one that is there, as far as that is known.
+    fn changes_places(&self, spool: &Spool) -> bool {
+        self.seen.is_some() && spool.way() != Some(Way::Rename)
     }
 
     /// The name of its bytes in the spool.
@@ -196,11 +192,10 @@ impl Prepared {
 
     /// A new file that is to change places gets the name under which what it displaces is looked for, should
     /// this process die before it looks itself.
-    fn name_after_key(&mut self, spool: Option<&Spool>) -> Result<()> {
-        let is_exchanged = spool.is_some_and(|spool| spool.way() != Some(Way::Rename));
+    fn name_after_key(&mut self, spool: &Spool) -> Result<()> {
+        let changes_places = self.changes_places(spool);
         if let Some(Spooled::New(name)) = &mut self.spooled
-            && is_exchanged
-            && self.seen.is_some()
+            && changes_places
         {
             let new = self.displaced.name();
             let renamed = self.spool.rename(name, &self.spool, &new);
@@ -285,12 +280,7 @@ impl Prepared {
     }
 
     /// Renames the spool file over the document, after a last look at what lies there.
-    fn rename_over(
-        &mut self,
-        documents: &Documents,
-        spool: Option<&Spool>,
-        key: &Key,
-    ) -> Result<()> {
+    fn rename_over(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
         self.keep_edits(documents, key)?;
         let Some(spooled) = self.spooled_name().map(str::to_owned) else { return Ok(()) };
         let path = self.path.clone();
@@ -308,12 +298,6 @@ impl Prepared {
         })?;
         self.spooled = None;
         Ok(())
-    }
-
-    fn remove(&mut self, documents: &Documents, key: &Key) -> Result<()> {
-        self.keep_edits(documents, key)?;
-        let removed = fs::none_if_missing(documents.fs().remove_file(&self.path));
-        removed.context("remove", &self.path).map(drop)
     }
 
     /// Keeps aside what somebody edited since it was validated.
@@ -351,12 +335,12 @@ impl Prepared {
     fn plan(
         &mut self,
         documents: &Documents,
-        spool: Option<&Spool>,
+        spool: &Spool,
         key: &Key,
         bytes: Vec<u8>,
     ) -> Result<()> {
         let has_room = |spool: &Spool| spool.has_room(self.displaced, bytes.len() as u64);
-        if self.seen.is_some() && spool.is_some_and(has_room) {
+        if self.seen.is_some() && has_room(spool) {
             self.spooled = Some(Spooled::Planned(bytes));
             return Ok(());
         }
@@ -367,7 +351,7 @@ impl Prepared {
     fn write(
         &mut self,
         documents: &Documents,
-        spool: Option<&Spool>,
+        spool: &Spool,
         key: &Key,
         bytes: &[u8],
     ) -> Result<()> {
@@ -385,11 +369,11 @@ impl Prepared {
     fn try_write(
         &mut self,
         documents: &Documents,
-        spool: Option<&Spool>,
+        spool: &Spool,
         key: &Key,
         bytes: &[u8],
     ) -> Result<()> {
-        if let Some((spool, seen)) = spool.zip(self.seen)
+        if let Some(seen) = self.seen
             && let Some(reused) = spool.write(&self.spool, (key, self.displaced), &seen, bytes)?
         {
             self.spooled = Some(Spooled::Again(reused));

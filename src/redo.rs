@@ -1,6 +1,6 @@
 //! Redo: putting the documents of journal lines in place again.
 //!
-//! Idempotent, and by the plain path only. The last version of each key counts.
+//! Idempotent, and by new files only. The last version of each key counts.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -17,6 +17,7 @@ use crate::key::Key;
 use crate::place::Prepared;
 use crate::record::Record;
 use crate::revision::Revision;
+use crate::spool::Spool;
 use crate::transaction::Content;
 
 /// The documents of some journal lines.
@@ -127,9 +128,10 @@ impl Redo {
     /// # Errors
     /// [`Error::Blocked`] naming the commit and what is in the way.
     pub fn apply(&self, documents: &Documents, same: Same) -> Result<()> {
+        let spool = Spool::of_new_files();
         for (key, versions) in &self.0 {
             versions
-                .apply(documents, key, same)
+                .apply(documents, &spool, key, same)
                 .map_err(|error| blocked(documents, key, versions.seq, error))?;
         }
         Ok(())
@@ -137,7 +139,7 @@ impl Redo {
 }
 
 impl Versions {
-    fn apply(&self, documents: &Documents, key: &Key, same: Same) -> Result<()> {
+    fn apply(&self, documents: &Documents, spool: &Spool, key: &Key, same: Same) -> Result<()> {
         let found = documents.read(key)?;
         let wanted = self.last.clone().map(|json| Content::new(json).file);
         let is_there = found.as_ref().map(|found| &found.bytes) == wanted.as_ref();
@@ -156,8 +158,8 @@ impl Versions {
             _ => self.clear_displaced(documents, key)?,
         }
         let seen = found.as_ref().map(|found| &found.stat);
-        let mut prepared = Prepared::new(&mut Folders::new(documents), None, key, wanted, seen)?;
-        let put = prepared.put(documents, None, key);
+        let mut prepared = Prepared::new(&mut Folders::new(documents), spool, key, wanted, seen)?;
+        let put = prepared.put(documents, spool, key);
         prepared.discard_after(documents, put.is_ok());
         put.map(drop)
     }

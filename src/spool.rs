@@ -46,6 +46,8 @@ pub struct Spool {
     way: AtomicU8,
     shelf: Mutex<Shelf>,
     used: Arc<Used>,
+    /// Whether what was displaced is used again.
+    reuses: bool,
 }
 
 /// The files in the spool that this process has the sole use of: to open one once more would be to wait for
@@ -104,7 +106,14 @@ impl Spool {
     #[must_use]
     pub fn new(age: Duration) -> Self {
         let shelf = Mutex::new(Shelf::new(age));
-        Self { way: AtomicU8::new(0), shelf, used: Arc::default() }
+        Self { way: AtomicU8::new(0), shelf, used: Arc::default(), reuses: true }
+    }
+
+    /// A spool of new files only, whose displaced ones are removed: for recovery, which does not know what lies
+    /// there, who displaced it, and whether two names lead to it.
+    #[must_use]
+    pub fn of_new_files() -> Self {
+        Self { reuses: false, ..Self::new(Duration::ZERO) }
     }
 
     /// How documents are put in place, once that is known.
@@ -164,7 +173,7 @@ impl Spool {
         seen: &Stat,
         bytes: &[u8],
     ) -> Result<Option<Reused>> {
-        if self.way() == Some(Way::Rename) || !self.may_use(id) {
+        if !self.reuses || self.way() == Some(Way::Rename) || !self.may_use(id) {
             return Ok(None);
         }
         let name = id.name();
@@ -252,7 +261,12 @@ impl Spool {
 
     /// A document was displaced into the spool.
     pub fn shelve(&self, folder: &Folder, id: Displaced, len: u64) {
-        self.shelf().take_in(folder, id, len);
+        if self.reuses {
+            self.shelf().take_in(folder, id, len);
+        } else {
+            // What cannot be removed is known to whoever finds it: its line says what it replaced.
+            let _ = folder.unlink(&id.name());
+        }
     }
 
     /// A batch is to be put in place behind this commit: where that is not the last that this process made, others
@@ -316,14 +330,14 @@ pub fn mode(key: &Key) -> Mode {
 /// Those of the last attempt.
 pub fn with_room<T>(
     documents: &Documents,
-    spool: Option<&Spool>,
+    spool: &Spool,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {
     let folder = || Folder::by_path(documents.shared_fs(), documents.names().spool());
     loop {
         let done = attempt();
         let is_full = done.as_ref().is_err_and(Error::is_about_room);
-        if !is_full || !spool.is_some_and(|spool| spool.shelf().give_up(&folder())) {
+        if !is_full || !spool.shelf().give_up(&folder()) {
             return done;
         }
     }
