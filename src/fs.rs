@@ -72,6 +72,12 @@ pub trait Fs: fmt::Debug + Send + Sync {
     }
     /// Renames atomically, over whatever file has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Renames atomically, if nothing has the new name: an error of kind `AlreadyExists` where something has, and of
+    /// kind `Unsupported` where there is no such call.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Lets two names change places in one step: each leads to what the other led to. An error of kind
     /// `Unsupported` where there is no such call.
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {

@@ -1,21 +1,21 @@
-//! Putting documents in place: prepared in the spool, then in one step under the document's name.
+//! Putting documents in place: prepared in the spool, then in one step under the document's name (`putting`).
 //!
 //! Whatever can fail is in [`Prepared::new`], before the journal is written, and in [`Prepared::fill`], while the
 //! disk takes what was written there; afterwards there is one rename or exchange a document. No sync here: the
 //! journal has the bytes, and a checkpoint syncs the documents before `applied` moves.
 
-use std::ffi::OsStr;
-use std::io;
-use std::path::{Path, PathBuf};
+mod putting;
 
-use crate::aside::{move_aside, set_aside};
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
 use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
-use crate::folders::{Folders, check_home, make_folders, remove_folders};
+use crate::folders::{Folders, check_home, remove_folders};
 use crate::fs::{self, Folder, Kind, Stat};
 use crate::key::Key;
 use crate::names::{self, Displaced};
-use crate::spool::{Reused, Spool, Way, mode, with_room};
+use crate::spool::{Reused, Spool, mode, with_room};
 
 /// A document about to be put in place, or removed.
 #[derive(Debug)]
@@ -115,37 +115,6 @@ impl Prepared {
         written
     }
 
-    /// Puts it in place. Its file, where nobody could have changed it meanwhile.
-    ///
-    /// # Errors
-    /// What the disk says; it can be tried again.
-    pub fn put(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<Option<Stat>> {
-        self.fill(documents, spool, key)?;
-        self.name_after_key(spool)?;
-        match self.spooled_name() {
-            Some(spooled) if self.changes_places(spool) => {
-                match self.spool.exchange(spooled, &self.folder, self.name()) {
-                    Ok(()) => return self.exchanged(documents, spool, key),
-                    // It was removed by hand since it was validated.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                        spool.set_way(Way::Rename);
-                    }
-                    Err(error) => return Err(error).context("put in place", &self.path),
-                }
-                self.rename_over(documents, spool, key)?;
-            }
-            Some(_) => self.rename_over(documents, spool, key)?,
-            None => self.displace(documents, spool, key)?,
-        }
-        Ok(None)
-    }
-
-    /// Whether its file changes places with the one that is there, as far as that is known.
-    fn changes_places(&self, spool: &Spool) -> bool {
-        self.seen.is_some() && spool.way() != Some(Way::Rename)
-    }
-
     /// The name of its bytes in the spool.
     fn spooled_name(&self) -> Option<&str> {
         match self.spooled.as_ref()? {
@@ -190,129 +159,11 @@ impl Prepared {
         }
     }
 
-    /// A new file that is to change places gets the name under which what it displaces is looked for, should
-    /// this process die before it looks itself.
-    fn name_after_key(&mut self, spool: &Spool) -> Result<()> {
-        let changes_places = self.changes_places(spool);
-        if let Some(Spooled::New(name)) = &mut self.spooled
-            && changes_places
-        {
-            let new = self.displaced.name();
-            let renamed = self.spool.rename(name, &self.spool, &new);
-            renamed.context_in("rename", self.spool.path(), name)?;
-            *name = new;
-        }
-        Ok(())
-    }
-
-    /// The document and the file in the spool have changed places. Looks at what was displaced.
-    fn exchanged(
-        &mut self,
-        documents: &Documents,
-        spool: &Spool,
-        key: &Key,
-    ) -> Result<Option<Stat>> {
-        spool.set_way(Way::Exchange);
-        let (aside, placed) = match self.spooled.take() {
-            None | Some(Spooled::Planned(_)) => return Ok(None),
-            Some(Spooled::New(name)) => (name, None),
-            // Closed with that: whoever waits to open it sees the document whole.
-            Some(Spooled::Again(reused)) => {
-                let stat = reused.stat().context("look at", &self.path)?;
-                (reused.name.clone(), Some(stat))
-            }
-        };
-        let displaced = self.look_at(&aside)?;
-        if displaced.kind != Kind::File {
-            // Put there since it was validated. Whatever it is, it is not ours.
-            let back = self.spool.exchange(&aside, &self.folder, self.name());
-            back.context("put back", &self.path)?;
-            return Err(self.obstacle(key));
-        }
-        self.keep_or_shelve(documents, spool, key, &aside, &displaced)?;
-        Ok(placed)
-    }
-
-    /// Moves a document that is deleted into the spool.
-    fn displace(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
-        let aside = self.displaced.name();
-        let moved = fs::none_if_missing(self.folder.rename(self.name(), &self.spool, &aside));
-        if moved.context("remove", &self.path)?.is_none() {
-            return Ok(());
-        }
-        let displaced = self.look_at(&aside)?;
-        if displaced.kind != Kind::File {
-            let back = self.spool.rename(&aside, &self.folder, self.name());
-            back.context("put back", &self.path)?;
-            return Err(self.obstacle(key));
-        }
-        self.keep_or_shelve(documents, spool, key, &aside, &displaced)
-    }
-
-    /// What was displaced is used again if it is what validation saw. Else somebody edited it since:
-    /// never overwritten unseen.
-    fn keep_or_shelve(
-        &self,
-        documents: &Documents,
-        spool: &Spool,
-        key: &Key,
-        aside: &str,
-        displaced: &Stat,
-    ) -> Result<()> {
-        if self.seen.is_some_and(|seen| seen.same_content(displaced)) {
-            spool.shelve(&self.spool, self.displaced, displaced.len);
-            return Ok(());
-        }
-        let kept = move_aside(documents, key, &self.spool.path().join(aside))?;
-        warn_of_edit(key, &kept);
-        Ok(())
-    }
-
-    fn look_at(&self, aside: &str) -> Result<Stat> {
-        self.spool.stat(aside).context_in("look at", self.spool.path(), aside)
-    }
-
     fn obstacle(&self, key: &Key) -> Error {
         Error::Invalid(format!(
             "cannot put `{key}` in place: {} is a folder or a link; move it away, or choose another key",
             self.path.display()
         ))
-    }
-
-    /// Renames the spool file over the document, after a last look at what lies there.
-    fn rename_over(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
-        self.keep_edits(documents, key)?;
-        let Some(spooled) = self.spooled_name().map(str::to_owned) else { return Ok(()) };
-        let path = self.path.clone();
-        // A name that is new there may need a block.
-        with_room(documents, spool, || {
-            let renamed = match self.spool.rename(&spooled, &self.folder, names::last(&path)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // Its folder was removed by hand since it was prepared.
-                    make_folders(documents, key, &mut self.made)?;
-                    documents.fs().rename(&self.spool.path().join(&spooled), &path)
-                }
-                other => other,
-            };
-            renamed.context("put in place", &path)
-        })?;
-        self.spooled = None;
-        Ok(())
-    }
-
-    /// Keeps aside what somebody edited since it was validated.
-    fn keep_edits(&mut self, documents: &Documents, key: &Key) -> Result<()> {
-        while let Some(now) = self.look()?
-            && self.seen.is_none_or(|seen| !seen.same_content(&now))
-            && now.kind == Kind::File
-        {
-            if let Some(kept) = set_aside(documents, key)? {
-                warn_of_edit(key, &kept);
-            }
-            // Keeping it took a while: another look.
-            self.seen = Some(now);
-        }
-        Ok(())
     }
 
     /// What lies in its place now.
@@ -394,8 +245,4 @@ impl Prepared {
         }
         Ok(())
     }
-}
-
-fn warn_of_edit(key: &Key, kept: &Path) {
-    tracing::warn!(%key, kept = %kept.display(), "edited by hand during a commit: the edit was kept aside");
 }

@@ -76,6 +76,15 @@ impl Folder {
         }
     }
 
+    /// As [`Fs::rename_new`], to a name in another folder.
+    pub fn rename_new(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        match (&self.handle, &to.handle) {
+            #[cfg(target_os = "linux")]
+            (Some(from), Some(to)) => from.rename_new(name, to, new),
+            _ => self.fs.rename_new(&self.path.join(name), &to.path.join(new)),
+        }
+    }
+
     /// As [`Fs::exchange`], with a name in another folder.
     pub fn exchange(&self, name: &str, other: &Self, its: &str) -> io::Result<()> {
         match (&self.handle, &other.handle) {
@@ -84,6 +93,7 @@ impl Folder {
             _ => self.fs.exchange(&self.path.join(name), &other.path.join(its)),
         }
     }
+
     /// As [`Fs::remove_file`], but where the disk has such a call the file keeps its space, until what is returned is
     /// dropped.
     pub fn unlink(&self, name: &str) -> io::Result<Option<Nameless>> {

@@ -76,6 +76,11 @@ impl Fs for OsFs {
     }
 
     #[cfg(target_os = "linux")]
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        way::rename_new(from, to)
+    }
+
+    #[cfg(target_os = "linux")]
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         way::exchange(one, other)
     }

@@ -33,6 +33,8 @@ const ENTER: OFlags = FOLDER;
 const HOLD: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 #[cfg(target_os = "linux")]
 const EXCHANGE: RenameFlags = RenameFlags::EXCHANGE;
+#[cfg(target_os = "linux")]
+const NO_REPLACE: RenameFlags = RenameFlags::NOREPLACE;
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// NONBLOCK and NOCTTY: a pipe or a terminal in the place of a file must not hold us up.
 const FILE: OFlags =
@@ -117,9 +119,14 @@ impl Handle {
         Ok(renameat(&self.0, name, &to.0, new)?)
     }
 
+    /// Renames, if nothing has the new name.
+    pub(super) fn rename_new(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        known(renameat_with(&self.0, name, &to.0, new, NO_REPLACE))
+    }
+
     /// Lets two names change places.
     pub(super) fn exchange(&self, name: &str, other: &Self, its: &str) -> io::Result<()> {
-        exchanged(renameat_with(&self.0, name, &other.0, its, EXCHANGE))
+        known(renameat_with(&self.0, name, &other.0, its, EXCHANGE))
     }
 }
 
@@ -194,16 +201,23 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat(&from.folder, from.name, &to.folder, to.name)?)
 }
 
+/// Renames, if nothing has the new name.
+#[cfg(target_os = "linux")]
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (Spot::of(from)?, Spot::of(to)?);
+    known(renameat_with(&from.folder, from.name, &to.folder, to.name, NO_REPLACE))
+}
+
 /// Lets two names change places.
 #[cfg(target_os = "linux")]
 pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     let (one, other) = (Spot::of(one)?, Spot::of(other)?);
-    exchanged(renameat_with(&one.folder, one.name, &other.folder, other.name, EXCHANGE))
+    known(renameat_with(&one.folder, one.name, &other.folder, other.name, EXCHANGE))
 }
 
-/// What became of an exchange; an error of kind `Unsupported` where there is none.
+/// What became of a rename of a sort that not every filesystem knows; an error of kind `Unsupported` where it does not.
 #[cfg(target_os = "linux")]
-fn exchanged(result: rustix::io::Result<()>) -> io::Result<()> {
+fn known(result: rustix::io::Result<()>) -> io::Result<()> {
     match result {
         Err(error @ (Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => {
             Err(io::Error::new(io::ErrorKind::Unsupported, io::Error::from(error)))

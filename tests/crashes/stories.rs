@@ -5,6 +5,7 @@ mod delivery;
 mod edits;
 mod failed_syncs;
 mod folder;
+mod in_the_way;
 mod journal;
 mod opening;
 mod retention;

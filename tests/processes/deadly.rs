@@ -101,6 +101,11 @@ impl Fs for Deadly {
         OsFs.rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.calls.pass("rename", to);
+        OsFs.rename_new(from, to)
+    }
+
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         self.calls.pass("exchange", other);
         OsFs.exchange(one, other)

@@ -69,6 +69,11 @@ impl Fs for Door {
         OsFs.rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        (self.hook)("rename", to);
+        OsFs.rename_new(from, to)
+    }
+
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         (self.hook)("exchange", other);
         OsFs.exchange(one, other)

@@ -64,6 +64,10 @@ impl Fs for Other {
         self.door.rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.door.rename_new(from, to)
+    }
+
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         self.door.exchange(one, other)
     }

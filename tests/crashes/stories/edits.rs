@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use docbox::fs::{Fs, Kind, Open};
-use docbox::{Error, Store, Transaction};
+use docbox::{Store, Transaction};
 
 use super::puts_in_place;
 use super::spool::{displaced, twice};
@@ -187,7 +187,7 @@ fn is_the_instant(call: &Call) -> bool {
 /// At each call of whatever is done the document is edited. Nowhere is the edit lost but in that instant, of which
 /// there may be so many.
 fn edit_at_any_call(base: &Disk, what: &str, most: usize, act: impl Fn(&Disk)) {
-    let (mut at, mut instants) = (0, 0);
+    let (mut at, mut lost) = (0, 0);
     loop {
         let disk = base.fork();
         let outside = disk.clone();
@@ -206,14 +206,13 @@ fn edit_at_any_call(base: &Disk, what: &str, most: usize, act: impl Fn(&Disk)) {
             break;
         }
         let call = disk.trace()[usize::try_from(at).expect("small")].clone();
-        if is_the_instant(&call) {
-            instants += 1;
-        } else {
-            assert!(is_kept(&disk), "{what}, call {at}: {call}");
+        if !is_kept(&disk) {
+            assert!(is_the_instant(&call), "{what}, call {at}: {call}");
+            lost += 1;
         }
         at += 1;
     }
-    assert!(at > 10 && instants <= most, "{what}: {at} calls, {instants} instants");
+    assert!(at > 10 && lost <= most, "{what}: {at} calls, {lost} edits lost");
 }
 
 #[test]
@@ -266,6 +265,47 @@ fn an_edit_at_any_call_of_a_redo_after_a_power_cut_is_kept() {
 }
 
 #[test]
+fn an_edit_at_any_call_of_a_roll_forward_but_the_rename_is_kept_where_documents_are_renamed() {
+    edit_as_it_is_rolled_forward(1, |disk| {
+        disk.take_leases_away();
+        disk.take_exchange_away();
+    });
+}
+
+/// Documents that nobody has written before are edited as they are committed, or put in place by recovery.
+fn edit_new_documents(most: usize, prepare: fn(&Disk)) {
+    let (base, history) = (disk(), History::default());
+    let store = open(&base.process()).expect("opens");
+    history.commit(&store, &[("agents/b", Some("beside it"))]).expect("a commit");
+    drop(store);
+    prepare(&base);
+    edit_at_any_call(&base.fork(), "committed", most, |disk| {
+        let store = open(&disk.process()).expect("opens");
+        history.fork().commit(&store, &[("agents/a", Some("new"))]).expect("a commit");
+    });
+    let store = open(&base.process()).expect("opens");
+    super::kill_at(&base, puts_in_place);
+    history.commit(&store, &[("agents/a", Some("new"))]).expect_err("it dies");
+    base.unhook();
+    edit_at_any_call(&base.fork(), "rolled forward", most, |disk| {
+        drop(open(&disk.process()).expect("opens, and rolls forward"));
+    });
+}
+
+#[test]
+fn an_edit_at_any_call_of_putting_a_new_document_in_place_is_kept() {
+    edit_new_documents(0, |_| {});
+}
+
+#[test]
+fn an_edit_at_any_call_of_a_new_document_but_the_rename_is_kept_where_documents_are_renamed() {
+    edit_new_documents(1, |disk| {
+        disk.take_leases_away();
+        disk.take_exchange_away();
+    });
+}
+
+#[test]
 fn what_recovery_displaces_is_not_used_again() {
     for (is_cut, text) in
         [false, true].into_iter().flat_map(|cut| [(cut, Some("three")), (cut, None)])
@@ -281,74 +321,6 @@ fn what_recovery_displaces_is_not_used_again() {
         let spooled = |(path, _): &(PathBuf, Kind)| path.parent() == Some(Path::new(SPOOL));
         assert_eq!(disk.tree().into_iter().find(spooled), None, "{text:?}, cut: {is_cut}");
         drop(store);
-    }
-}
-
-#[test]
-fn an_edit_at_any_call_of_a_roll_forward_but_the_rename_is_kept_where_documents_are_renamed() {
-    edit_as_it_is_rolled_forward(1, |disk| {
-        disk.take_leases_away();
-        disk.take_exchange_away();
-    });
-}
-
-#[test]
-fn what_is_no_file_and_takes_a_document_s_place_in_mid_commit_is_put_back() {
-    type Plant = fn(&Disk);
-    let folder: Plant = |disk| disk.create_dirs(DOCUMENT);
-    let link: Plant = |disk| disk.symlink("../notes.txt", DOCUMENT);
-    for (plant, kind) in [(folder, Kind::Dir), (link, Kind::Other)] {
-        for text in [Some("three"), None] {
-            let (disk, history, store) = twice();
-            let (outside, is_planted) = (disk.clone(), AtomicBool::new(false));
-            disk.hook(move |_, call| {
-                if puts_in_place(call) && !is_planted.swap(true, Ordering::SeqCst) {
-                    outside.remove(DOCUMENT);
-                    plant(&outside);
-                }
-                Answer::Go
-            });
-            let committed = history.commit(&store, &[("agents/a", text)]);
-            // A folder in the place of what is to be deleted: then there is no document.
-            let is_done = (kind, text) == (Kind::Dir, None);
-            match committed {
-                Ok(_) => assert!(is_done, "{kind:?}, {text:?}"),
-                Err(error) => {
-                    assert!(matches!(error, Error::InDoubt { .. }) && !is_done, "{error}");
-                }
-            }
-            disk.unhook();
-            let there = disk.process().stat(Path::new(DOCUMENT)).expect("it is back").kind;
-            assert_eq!(there, kind, "{text:?}");
-            // Once it is moved away the commit is put in place.
-            disk.remove(DOCUMENT);
-            drop(store);
-            check(&disk.fork(), &history);
-        }
-    }
-}
-
-#[test]
-fn what_is_removed_by_hand_in_mid_commit_is_put_in_place_all_the_same() {
-    for with_folder in [false, true] {
-        let (disk, history) = (disk(), History::default());
-        let store = open(&disk.process()).expect("opens");
-        history.commit(&store, &[("x/y", Some("one"))]).expect("a commit");
-        let (outside, is_removed) = (disk.clone(), AtomicBool::new(false));
-        disk.hook(move |_, call| {
-            if puts_in_place(call) && !is_removed.swap(true, Ordering::SeqCst) {
-                outside.remove("/s/x/y.json");
-                if with_folder {
-                    outside.remove("/s/x");
-                }
-            }
-            Answer::Go
-        });
-        history.commit(&store, &[("x/y", Some("two"))]).expect("a commit");
-        disk.unhook();
-        assert!(disk.read("/s/x/y.json").is_some(), "with its folder: {with_folder}");
-        drop(store);
-        check(&disk.fork(), &history);
     }
 }
 

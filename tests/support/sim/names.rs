@@ -101,6 +101,15 @@ impl Volume {
         Ok(())
     }
 
+    /// Renames, if nothing has the new name.
+    pub fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.place(from)?.found()?;
+        if self.place(to)?.inode.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.rename(from, to)
+    }
+
     /// Two names change places: each leads to what the other led to.
     pub fn exchange(&mut self, one: &Path, other: &Path) -> io::Result<()> {
         let (one, other) = (self.place(one)?, self.place(other)?);

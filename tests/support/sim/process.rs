@@ -83,6 +83,15 @@ impl Fs for SimFs {
         self.kernel.turn(call)?.volume.rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let call = Call { to: Some(to.into()), ..self.call(Op::Rename, from) };
+        let mut state = self.kernel.turn(call)?;
+        if !state.volume.has_exchange {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        state.volume.rename_new(from, to)
+    }
+
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         let call = Call { to: Some(other.into()), ..self.call(Op::Exchange, one) };
         let mut state = self.kernel.turn(call)?;
