@@ -219,8 +219,7 @@ fn edit_at_any_call(base: &Disk, what: &str, most: usize, act: impl Fn(&Disk)) {
 fn story_23_an_edit_at_any_call_but_the_rename_is_kept_where_documents_are_renamed() {
     let (base, history, store) = twice();
     drop(store);
-    base.take_leases_away();
-    base.take_exchange_away();
+    base.leave_only_renames();
     for text in [Some("three"), None] {
         edit_at_any_call(&base, &format!("{text:?}"), 1, |disk| {
             let store = open(&disk.process()).expect("opens");
@@ -266,10 +265,7 @@ fn an_edit_at_any_call_of_a_redo_after_a_power_cut_is_kept() {
 
 #[test]
 fn an_edit_at_any_call_of_a_roll_forward_but_the_rename_is_kept_where_documents_are_renamed() {
-    edit_as_it_is_rolled_forward(1, |disk| {
-        disk.take_leases_away();
-        disk.take_exchange_away();
-    });
+    edit_as_it_is_rolled_forward(1, Disk::leave_only_renames);
 }
 
 /// Documents that nobody has written before are edited as they are committed, or put in place by recovery.
@@ -299,28 +295,25 @@ fn an_edit_at_any_call_of_putting_a_new_document_in_place_is_kept() {
 
 #[test]
 fn an_edit_at_any_call_of_a_new_document_but_the_rename_is_kept_where_documents_are_renamed() {
-    edit_new_documents(1, |disk| {
-        disk.take_leases_away();
-        disk.take_exchange_away();
-    });
+    edit_new_documents(1, Disk::leave_only_renames);
 }
 
 #[test]
 fn what_recovery_displaces_is_not_used_again() {
-    for (is_cut, text) in
-        [false, true].into_iter().flat_map(|cut| [(cut, Some("three")), (cut, None)])
-    {
-        let disk = left_behind(text);
-        // Only what recovery itself displaces.
-        disk.remove(displaced(&disk));
-        if is_cut {
-            cut_power(&disk);
+    for is_cut in [false, true] {
+        for text in [Some("three"), None] {
+            let disk = left_behind(text);
+            // Only what recovery itself displaces.
+            disk.remove(displaced(&disk));
+            if is_cut {
+                cut_power(&disk);
+            }
+            let store = open(&disk.process()).expect("opens, and puts it in place");
+            assert_eq!(disk.read(DOCUMENT).is_some(), text.is_some());
+            let spooled = |(path, _): &(PathBuf, Kind)| path.parent() == Some(Path::new(SPOOL));
+            assert_eq!(disk.tree().into_iter().find(spooled), None, "{text:?}, cut: {is_cut}");
+            drop(store);
         }
-        let store = open(&disk.process()).expect("opens, and puts it in place");
-        assert_eq!(disk.read(DOCUMENT).is_some(), text.is_some());
-        let spooled = |(path, _): &(PathBuf, Kind)| path.parent() == Some(Path::new(SPOOL));
-        assert_eq!(disk.tree().into_iter().find(spooled), None, "{text:?}, cut: {is_cut}");
-        drop(store);
     }
 }
 

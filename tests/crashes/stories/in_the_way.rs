@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use docbox::Error;
 use docbox::fs::{Fs, Kind};
+use docbox::{Error, Store};
 
 use super::puts_in_place;
 use super::spool::twice;
@@ -13,6 +13,19 @@ use crate::oracle::{check, disk, open};
 use crate::support::sim::{Answer, Disk, Op};
 
 const DOCUMENT: &str = "/s/agents/a.json";
+
+/// What is in a document's place stays there; once it is moved away the commit is put in place.
+fn assert_there_until_moved_away(
+    (disk, history, store): (&Disk, &History, Store),
+    kind: Kind,
+    what: &str,
+) {
+    let there = disk.process().stat(Path::new(DOCUMENT)).expect("it is there").kind;
+    assert_eq!(there, kind, "{what}");
+    disk.remove(DOCUMENT);
+    drop(store);
+    check(&disk.fork(), history);
+}
 
 #[test]
 fn what_is_no_file_and_takes_a_document_s_place_in_mid_commit_is_put_back() {
@@ -40,12 +53,7 @@ fn what_is_no_file_and_takes_a_document_s_place_in_mid_commit_is_put_back() {
                 }
             }
             disk.unhook();
-            let there = disk.process().stat(Path::new(DOCUMENT)).expect("it is back").kind;
-            assert_eq!(there, kind, "{text:?}");
-            // Once it is moved away the commit is put in place.
-            disk.remove(DOCUMENT);
-            drop(store);
-            check(&disk.fork(), &history);
+            assert_there_until_moved_away((&disk, &history, store), kind, &format!("{text:?}"));
         }
     }
 }
@@ -57,8 +65,7 @@ fn what_is_no_file_and_takes_the_place_of_a_new_document_stays_there() {
         let store = open(&disk.process()).expect("opens");
         history.commit(&store, &[("agents/b", Some("beside it"))]).expect("a commit");
         if is_renamed {
-            disk.take_leases_away();
-            disk.take_exchange_away();
+            disk.leave_only_renames();
         }
         let (outside, is_planted) = (disk.clone(), AtomicBool::new(false));
         disk.hook(move |_, call| {
@@ -70,12 +77,8 @@ fn what_is_no_file_and_takes_the_place_of_a_new_document_stays_there() {
         let committed = history.commit(&store, &[("agents/a", Some("new"))]);
         assert!(matches!(committed, Err(Error::InDoubt { .. })), "{committed:?}");
         disk.unhook();
-        let there = disk.process().stat(Path::new(DOCUMENT)).expect("it is there").kind;
-        assert_eq!(there, Kind::Other, "renamed: {is_renamed}");
-        // Once it is moved away the commit is put in place.
-        disk.remove(DOCUMENT);
-        drop(store);
-        check(&disk.fork(), &history);
+        let what = format!("renamed: {is_renamed}");
+        assert_there_until_moved_away((&disk, &history, store), Kind::Other, &what);
     }
 }
 

@@ -105,7 +105,8 @@ impl Disk {
         self.0.state().locks.exclude_nobody = true;
     }
 
-    /// From here on names cannot change places, here and on every fork.
+    /// From here on no rename takes flags, here and on every fork: names cannot change places, nor be given only
+    /// where nothing has them.
     pub fn take_exchange_away(&self) {
         self.0.state().volume.has_exchange = false;
     }
@@ -113,6 +114,12 @@ impl Disk {
     /// From here on no file can be leased, here and on every fork.
     pub fn take_leases_away(&self) {
         self.0.state().volume.has_leases = false;
+    }
+
+    /// From here on documents can be put in place only by a rename that overwrites, here and on every fork.
+    pub fn leave_only_renames(&self) {
+        self.take_leases_away();
+        self.take_exchange_away();
     }
 
     /// Sets how long somebody may wait for a lock before that counts as a deadlock.

@@ -101,6 +101,11 @@ impl Volume {
         Ok(())
     }
 
+    /// Where there is a rename that takes flags: one that overwrites nothing, and the exchange.
+    pub fn with_flags(&mut self) -> io::Result<&mut Self> {
+        if self.has_exchange { Ok(self) } else { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
     /// Renames, if nothing has the new name.
     pub fn rename_new(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         self.place(from)?.found()?;

@@ -85,20 +85,12 @@ impl Fs for SimFs {
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         let call = Call { to: Some(to.into()), ..self.call(Op::Rename, from) };
-        let mut state = self.kernel.turn(call)?;
-        if !state.volume.has_exchange {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        state.volume.rename_new(from, to)
+        self.kernel.turn(call)?.volume.with_flags()?.rename_new(from, to)
     }
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         let call = Call { to: Some(other.into()), ..self.call(Op::Exchange, one) };
-        let mut state = self.kernel.turn(call)?;
-        if !state.volume.has_exchange {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        state.volume.exchange(one, other)
+        self.kernel.turn(call)?.volume.with_flags()?.exchange(one, other)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
