@@ -89,7 +89,7 @@ impl<'a> Batch<'a> {
             time: now.max(head.time),
             redriven: head.redriven,
             touched: BTreeMap::new(),
-            folders: Folders::new(&core.documents),
+            folders: Folders::under(&core.lock, &core.documents),
         }
     }
 
@@ -169,12 +169,13 @@ impl<'a> Batch<'a> {
     /// Writes what is only planned yet. From here on nothing of it needs room.
     ///
     /// # Errors
-    /// What the disk says; the batch can be discarded.
+    /// [`Error::Unusable`] where `.docbox` is another by now; what the disk says. The batch can be discarded.
     pub fn fill(&mut self) -> Result<()> {
-        let Core { documents, spool, .. } = self.core;
+        self.folders.check_lock()?;
+        let Core { spool, .. } = self.core;
         for (key, touched) in &mut self.touched {
             if let Some(prepared) = &mut touched.prepared {
-                prepared.fill(documents, spool, key)?;
+                prepared.fill(&mut self.folders, spool, key)?;
             }
         }
         Ok(())
@@ -185,12 +186,13 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`Error::Blocked`]: the batch is durable, and whoever comes next tries again.
     pub fn put_in_place(self) -> Result<()> {
-        let Core { documents, spool, placed, .. } = self.core;
+        let Self { core, touched, mut folders, .. } = self;
+        let Core { documents, spool, placed, .. } = core;
         let mut failed = None;
-        for (key, touched) in self.touched {
+        for (key, touched) in touched {
             let Some(mut prepared) = touched.prepared else { continue };
             if failed.is_none() {
-                match prepared.put(documents, spool, &key) {
+                match prepared.put(&mut folders, spool, &key) {
                     Ok(file) => match file.zip(touched.revision) {
                         Some((stat, revision)) => placed.note(key, stat, revision),
                         None => placed.forget(&key),

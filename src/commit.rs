@@ -52,7 +52,7 @@ fn lead(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
     let all = |error: &Error| (0..count).map(|_| Err(error.again())).collect();
     let span = tracing::debug_span!("commit", transactions = count);
     let _entered = span.enter();
-    let mut locked = match core.lock.take() {
+    let mut locked = match core.lock.take_for_batch() {
         Ok(locked) => locked,
         Err(error) => return all(&error),
     };
@@ -101,7 +101,7 @@ fn write(
     }
     core.spool.before(head.seq);
     let len = batch.line_bytes().len() as u64;
-    let make_room = || locked.journal().make_room(head, place, len);
+    let make_room = || locked.make_room(head, place, len);
     let place = match with_room(&core.documents, &core.spool, make_room) {
         Ok(place) => place,
         Err(error) => {
@@ -139,11 +139,12 @@ fn write(
     Ok(())
 }
 
-/// Writes the lines of a batch, and syncs them; while the disk takes them, the documents are written into the
-/// spool.
+/// Writes the lines of a batch, and syncs them; while the disk takes them, what could be in vain is looked at, and
+/// the documents are written into the spool.
 fn append(locked: &mut Locked<'_>, place: Place, batch: &mut Batch<'_>) -> Result<(), Failed> {
     locked.journal().write(place, batch.line_bytes())?;
-    if let Err(error) = batch.fill() {
+    let ready = locked.journal().check_is_there().and_then(|()| batch.fill());
+    if let Err(error) = ready {
         return Err(locked.journal().take_back(place, batch.line_bytes().len(), error));
     }
     locked.journal().sync(place)

@@ -7,6 +7,7 @@ use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, Folder, Kind, Stat};
 use crate::key::Key;
+use crate::lock::CommitLock;
 use crate::spool::mode;
 
 /// So many folders of one batch are held open; the way to any more is gone for each call.
@@ -16,6 +17,8 @@ const ENTERED: usize = 128;
 #[derive(Debug)]
 pub struct Folders<'a> {
     documents: &'a Documents,
+    /// The lock under which they are used; `None` where its home was looked at already.
+    lock: Option<&'a CommitLock>,
     entered: HashMap<PathBuf, Folder>,
 }
 
@@ -23,7 +26,25 @@ impl<'a> Folders<'a> {
     /// None is entered yet.
     #[must_use]
     pub fn new(documents: &'a Documents) -> Self {
-        Self { documents, entered: HashMap::new() }
+        Self { documents, lock: None, entered: HashMap::new() }
+    }
+
+    /// The same for who holds a lock and has not looked at its home yet: it is looked at before anything is made.
+    #[must_use]
+    pub fn under(lock: &'a CommitLock, documents: &'a Documents) -> Self {
+        Self { lock: Some(lock), ..Self::new(documents) }
+    }
+
+    /// Looks at the home of the lock, once.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] where it is another's by now.
+    pub fn check_lock(&mut self) -> Result<()> {
+        if let Some(lock) = self.lock {
+            lock.check_home()?;
+            self.lock = None;
+        }
+        Ok(())
     }
 
     /// What they are folders of.
@@ -78,10 +99,17 @@ impl<'a> Folders<'a> {
     /// What the disk says.
     pub fn spool(&mut self) -> Result<Folder> {
         let path = self.documents.names().spool();
-        match self.entered.get(&path) {
-            Some(folder) => Ok(folder.clone()),
-            None => self.enter(&path),
+        if let Some(folder) = self.entered.get(&path) {
+            return Ok(folder.clone());
         }
+        self.check_lock()?;
+        self.enter(&path)
+    }
+
+    /// The spool, by its path alone.
+    #[must_use]
+    pub fn spool_unentered(&self) -> Folder {
+        Folder::by_path(self.documents.shared_fs(), self.documents.names().spool())
     }
 
     /// Whether putting the documents of this batch in place takes descriptors that are not held yet.

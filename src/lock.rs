@@ -3,7 +3,7 @@
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, FileId, Fs, Lock, Open};
 use crate::head::{self, Head};
-use crate::journal::{Sizes, Writer};
+use crate::journal::{Place, Sizes, Writer};
 use crate::names::Names;
 use crate::register::{FIRST_VERSION, Register, RegisterWriter};
 use crate::sync::thread::{self, ThreadId};
@@ -62,10 +62,21 @@ impl CommitLock {
     /// [`Error::Unusable`] in a forked child, when `.docbox` was replaced, and within
     /// [`Store::read`](crate::Store::read).
     pub fn take(&self) -> Result<Locked<'_>> {
+        let locked = self.take_for_batch()?;
+        self.check_home()?;
+        Ok(locked)
+    }
+
+    /// As [`CommitLock::take`], for who looks at its home later ([`CommitLock::check_home`]): before it makes
+    /// anything by its path, and before what it writes into open files counts.
+    ///
+    /// # Errors
+    /// As [`CommitLock::take`], but for a `.docbox` that was replaced.
+    pub fn take_for_batch(&self) -> Result<Locked<'_>> {
         self.check_caller()?;
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
         self.file(&mut desk)?.lock().context("lock", &self.names.commit_lock())?;
-        self.locked(desk)
+        Ok(Locked { lock: self, desk })
     }
 
     /// Takes the lock if nobody holds it.
@@ -81,7 +92,12 @@ impl CommitLock {
         };
         let file = self.file(&mut desk)?;
         let taken = file.try_lock(Lock::Exclusive).context("lock", &self.names.commit_lock())?;
-        if taken { self.locked(desk).map(Some) } else { Ok(None) }
+        if !taken {
+            return Ok(None);
+        }
+        let locked = Locked { lock: self, desk };
+        self.check_home()?;
+        Ok(Some(locked))
     }
 
     fn file<'a>(&self, desk: &'a mut Desk) -> Result<&'a Arc<dyn File>> {
@@ -92,12 +108,6 @@ impl CommitLock {
             self.fs.open(&path, self.how).context("open", &path)?
         };
         Ok(desk.file.insert(file))
-    }
-
-    fn locked<'a>(&'a self, desk: MutexGuard<'a, Desk>) -> Result<Locked<'a>> {
-        let locked = Locked { lock: self, desk };
-        self.check_home()?;
-        Ok(locked)
     }
 
     /// Refuses where another `.docbox`, or none, is under the same name: what is acknowledged into unlinked
@@ -156,6 +166,7 @@ impl Locked<'_> {
     /// What the disk says.
     pub fn find_head(&mut self) -> Result<Option<Head>> {
         if self.desk.head.is_none() {
+            self.lock.check_home()?;
             let path = self.lock.names.head();
             let register = Register::open(&*self.lock.fs, &path, Open::Write)?;
             self.desk.head = register.map(RegisterWriter::unsynced);
@@ -188,6 +199,18 @@ impl Locked<'_> {
         // What was open is a file without a name now: what is written there nobody sees.
         self.desk.head = None;
         self.find_head().map(drop)
+    }
+
+    /// Makes sure that the journal has room for a batch of `len` bytes behind the head, at `place`: the place
+    /// where it has.
+    ///
+    /// # Errors
+    /// What the disk says; the journal is as it was.
+    pub fn make_room(&mut self, head: &Head, place: Place, len: u64) -> Result<Place> {
+        if !self.desk.journal.has_room(place, len) {
+            self.lock.check_home()?;
+        }
+        self.desk.journal.make_room(head, place, len)
     }
 
     /// The writing end of the journal.

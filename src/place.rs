@@ -23,7 +23,7 @@ pub struct Prepared {
     path: PathBuf,
     /// Its folder.
     folder: Folder,
-    /// The spool.
+    /// The spool: entered, unless the bytes are only planned yet.
     spool: Folder,
     /// What it displaces there.
     displaced: Displaced,
@@ -62,6 +62,10 @@ impl Prepared {
     ) -> Result<Self> {
         let documents = folders.documents();
         let path = documents.names().document(key);
+        let displaced = Displaced::by(key);
+        let is_planned = seen.is_some()
+            && bytes.as_ref().is_some_and(|bytes| spool.has_room(displaced, bytes.len() as u64));
+        let aside = if is_planned { folders.spool_unentered() } else { folders.spool()? };
         let mut made = Vec::new();
         let folder = match (seen, &bytes) {
             (Some(_), _) | (_, None) => folders.of(key, &path)?,
@@ -71,31 +75,27 @@ impl Prepared {
             Some(folder) => Ok(folder),
             None => with_room(documents, spool, || folders.make(key, &path, &mut made)),
         };
-        let ready = found.and_then(|folder| Ok((folder, folders.spool()?)));
-        let (folder, aside) = match ready {
-            Ok(ready) => ready,
+        let folder = match found {
+            Ok(folder) => folder,
             Err(error) => {
                 remove_folders(documents, &made);
                 return Err(error);
             }
         };
-        let mut prepared = Self {
-            path,
-            folder,
-            spool: aside,
-            displaced: Displaced::by(key),
-            spooled: None,
-            seen: seen.copied(),
-            made,
-        };
-        if let Some(bytes) = bytes {
-            let ready = prepared
-                .check_target(documents, key)
-                .and_then(|()| prepared.plan(documents, spool, key, bytes));
-            if let Err(error) = ready {
-                prepared.discard(documents);
-                return Err(error);
+        let spooled = None;
+        let seen = seen.copied();
+        let mut prepared = Self { path, folder, spool: aside, displaced, spooled, seen, made };
+        let Some(bytes) = bytes else { return Ok(prepared) };
+        let ready = prepared.check_target(documents, key).and_then(|()| {
+            if is_planned {
+                prepared.spooled = Some(Spooled::Planned(bytes));
+                return Ok(());
             }
+            prepared.write(documents, spool, key, &bytes)
+        });
+        if let Err(error) = ready {
+            prepared.discard(documents);
+            return Err(error);
         }
         Ok(prepared)
     }
@@ -104,10 +104,11 @@ impl Prepared {
     ///
     /// # Errors
     /// What the disk says; it can be discarded.
-    pub fn fill(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<()> {
+    pub fn fill(&mut self, folders: &mut Folders<'_>, spool: &Spool, key: &Key) -> Result<()> {
         let is_planned = |spooled: &mut Spooled| matches!(spooled, Spooled::Planned(_));
         let Some(Spooled::Planned(bytes)) = self.spooled.take_if(is_planned) else { return Ok(()) };
-        let written = self.write(documents, spool, key, &bytes);
+        let entered = folders.spool().map(|entered| self.spool = entered);
+        let written = entered.and_then(|()| self.write(folders.documents(), spool, key, &bytes));
         if written.is_err() {
             // Without it, it would look like a deletion.
             self.spooled = Some(Spooled::Planned(bytes));
@@ -180,22 +181,6 @@ impl Prepared {
             return Err(self.obstacle(key));
         }
         Ok(())
-    }
-
-    /// Writes the new bytes, or plans to, where that cannot fail for want of room.
-    fn plan(
-        &mut self,
-        documents: &Documents,
-        spool: &Spool,
-        key: &Key,
-        bytes: Vec<u8>,
-    ) -> Result<()> {
-        let has_room = |spool: &Spool| spool.has_room(self.displaced, bytes.len() as u64);
-        if self.seen.is_some() && has_room(spool) {
-            self.spooled = Some(Spooled::Planned(bytes));
-            return Ok(());
-        }
-        self.write(documents, spool, key, &bytes)
     }
 
     /// Writes the new bytes. After an error nothing is left of them.

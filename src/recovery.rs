@@ -345,6 +345,7 @@ pub fn find_end(core: &Core, locked: &mut Locked<'_>) -> Result<(Head, Place)> {
 
 /// Makes durable and puts in place what stands behind the head, and moves it. The new head.
 fn finish(core: &Core, locked: &mut Locked<'_>, head: Head, place: Place) -> Result<Head> {
+    core.lock.check_home()?;
     let mut redo = Redo::default();
     let expected = Expected { seq: head.seq + 1, prev: Some(head.crc) };
     let mut redriven = head.redriven;

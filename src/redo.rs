@@ -158,8 +158,9 @@ impl Versions {
             _ => self.clear_displaced(documents, key)?,
         }
         let seen = found.as_ref().map(|found| &found.stat);
-        let mut prepared = Prepared::new(&mut Folders::new(documents), spool, key, wanted, seen)?;
-        let put = prepared.put(documents, spool, key);
+        let mut folders = Folders::new(documents);
+        let mut prepared = Prepared::new(&mut folders, spool, key, wanted, seen)?;
+        let put = prepared.put(&mut folders, spool, key);
         prepared.discard_after(documents, put.is_ok());
         put.map(drop)
     }

@@ -78,6 +78,17 @@ impl Writer {
         }
     }
 
+    /// Whether there is room for a batch of `len` bytes at a place, in the segment that is open.
+    #[must_use]
+    pub fn has_room(&self, place: Place, len: u64) -> bool {
+        let end = place.offset + len;
+        self.active.as_ref().is_some_and(|active| {
+            active.first == place.segment
+                && place.offset > 0
+                && end <= active.filled.min(self.sizes.segment_bytes)
+        })
+    }
+
     /// Makes sure that a batch of `len` bytes behind the head, at `place`, overwrites fill that is durable.
     /// Whatever needs space happens here, with nothing to undo. The place where there is room: a new
     /// segment's, if this one is full.
@@ -85,6 +96,9 @@ impl Writer {
     /// # Errors
     /// What the disk says; the journal is as it was.
     pub fn make_room(&mut self, head: &Head, place: Place, len: u64) -> Result<Place> {
+        if self.has_room(place, len) {
+            return Ok(place);
+        }
         if place.offset == 0 {
             self.make(place.segment, len)?;
         } else if place.offset + len > self.sizes.segment_bytes {
@@ -264,7 +278,10 @@ impl Writer {
 
     /// Refuses where the segment that is open has no name any more, or its name is another file's: what is
     /// acknowledged into it is lost.
-    fn check_is_there(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn check_is_there(&self) -> Result<()> {
         let Some(active) = &self.active else { return Ok(()) };
         let path = &active.path;
         let there = fs::none_if_missing(self.fs.file_id(path)).context("look at", path)?;

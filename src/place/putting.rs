@@ -11,7 +11,7 @@ use super::{Prepared, Spooled};
 use crate::aside::{move_aside, set_aside};
 use crate::documents::Documents;
 use crate::error::{Context, Error, Result};
-use crate::folders::make_folders;
+use crate::folders::{Folders, make_folders};
 use crate::fs::{self, Folder, Kind, Stat, parent};
 use crate::key::Key;
 use crate::spool::{Spool, Way, with_room};
@@ -24,8 +24,9 @@ impl Prepared {
     ///
     /// # Errors
     /// What the disk says; it can be tried again.
-    pub fn put(&mut self, documents: &Documents, spool: &Spool, key: &Key) -> Result<Placed> {
-        self.fill(documents, spool, key)?;
+    pub fn put(&mut self, folders: &mut Folders<'_>, spool: &Spool, key: &Key) -> Result<Placed> {
+        self.fill(folders, spool, key)?;
+        let documents = folders.documents();
         if self.spooled.is_none() {
             return self.displace(documents, spool, key).map(|()| None);
         }

@@ -24,6 +24,7 @@ mod mounted;
 mod program;
 mod read_only;
 mod removed;
+mod replaced;
 mod restored;
 mod watch;
 

@@ -140,21 +140,3 @@ fn a_segment_that_was_replaced_takes_no_commit_until_the_store_is_opened_anew() 
     assert_eq!(put(&store, "a", &json!(2)), 4);
     assert!(store.verify().unwrap().is_clean());
 }
-
-#[test]
-fn a_store_whose_docbox_was_replaced_moves_nothing_in_the_new_one() {
-    let home = Home::new();
-    let old = home.still();
-    emit(&old, 1..=2);
-    assert_eq!(old.status().unwrap().head, 2);
-    fs::remove_dir_all(home.path(".docbox")).unwrap();
-    let new = home.still();
-    emit(&new, 1..=5);
-    let before = home.tree();
-    assert!(matches!(old.checkpoint(), Err(Error::Unusable { .. })));
-    assert!(matches!(old.retain(), Ok(0)));
-    assert!(matches!(old.close(), Err(Error::Unusable { .. })));
-    assert_eq!(home.tree(), before);
-    assert!(new.verify().unwrap().is_clean());
-    new.close().unwrap();
-}
