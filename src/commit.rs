@@ -130,7 +130,7 @@ fn write(
     core.bell.ring();
     let (head, lines) = (batch.head(place), batch.take_lines());
     drop(reserve);
-    let moved = batch.put_in_place().and_then(|()| locked.write_head(&head));
+    let moved = batch.put_in_place().and_then(|()| locked.leave(&head));
     let version = moved.map_err(Failure::InDoubt)?;
     core.spool.after(head.seq);
     tracing::debug!(seq = head.seq, "committed");
@@ -153,7 +153,7 @@ fn append(locked: &mut Locked<'_>, place: Place, batch: &mut Batch<'_>) -> Resul
 /// A failed write or sync is never tried again on the same pages: the batch is made void by name.
 fn revoke(locked: &mut Locked<'_>, head: &Head, place: Place, error: Error) -> Failure {
     tracing::error!(%error, seq = head.seq + 1, "writing the journal failed");
-    match locked.journal().revoke(head, place) {
+    match locked.revoke(head, place) {
         Ok(true) => Failure::Void(error),
         Ok(false) => {
             locked.poison(&error.to_string());

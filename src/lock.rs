@@ -30,6 +30,9 @@ struct Desk {
     file: Option<Arc<dyn File>>,
     head: Option<RegisterWriter<Head>>,
     journal: Writer,
+    /// The version of `head` that the last batch of this process left. As long as it is the newest, nobody has begun a
+    /// segment behind that head.
+    left: Option<u64>,
     /// Why nothing may be committed any more until the store is opened anew.
     poisoned: Option<String>,
 }
@@ -52,7 +55,8 @@ impl CommitLock {
         let id = file.stat().context("look at", &path)?.id();
         let process_id = fs.process_id();
         let journal = Writer::new(Arc::clone(&fs), names.clone(), sizes);
-        let desk = Mutex::new(Desk { file: Some(file), head: None, journal, poisoned: None });
+        let desk =
+            Mutex::new(Desk { file: Some(file), head: None, journal, left: None, poisoned: None });
         Ok(Self { fs, names, process_id, how, id, desk, reading: Mutex::new(None) })
     }
 
@@ -196,8 +200,9 @@ impl Locked<'_> {
     /// What the disk says.
     pub fn make_head(&mut self, head: &Head) -> Result<()> {
         Register::create(&*self.lock.fs, &self.lock.names.head(), head)?;
-        // What was open is a file without a name now: what is written there nobody sees.
+        // What was open is a file without a name now: what is written there nobody sees. Versions begin anew.
         self.desk.head = None;
+        self.desk.left = None;
         self.find_head().map(drop)
     }
 
@@ -210,7 +215,55 @@ impl Locked<'_> {
         if !self.desk.journal.has_room(place, len) {
             self.lock.check_home()?;
         }
+        if self.desk.journal.needs_segment(place, len) {
+            self.write_head(head)?;
+        }
         self.desk.journal.make_room(head, place, len)
+    }
+
+    /// Makes a batch void that could not be written or synced, as [`Writer::revoke`].
+    ///
+    /// # Errors
+    /// What the disk says; then nobody knows whether the batch will appear.
+    pub fn revoke(&mut self, head: &Head, failed: Place) -> Result<bool> {
+        self.write_head(head)?;
+        self.desk.journal.revoke(head, failed)
+    }
+
+    /// Begins a segment behind the head though there is room in the active one, as [`Writer::begin_behind`].
+    ///
+    /// # Errors
+    /// What the disk says; the journal is as it was.
+    pub fn begin_behind(&mut self, head: &Head) -> Result<Place> {
+        self.write_head(head)?;
+        self.desk.journal.begin_behind(head)
+    }
+
+    /// Where the line after the head stands, or will stand.
+    ///
+    /// Whoever begins a segment writes `head` again before, as it is. So to look for one is needed only where
+    /// somebody else has written `head` since this process left it: a name that is new each time costs more to look
+    /// for than all that is read of the register.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn place_after(&self, head: &Head) -> Result<Place> {
+        let version = self.desk.head.as_ref().and_then(RegisterWriter::version);
+        if version.is_some() && version == self.desk.left {
+            return Ok(Place { segment: head.segment, offset: head.offset });
+        }
+        Place::after(&*self.lock.fs, &self.lock.names, head)
+    }
+
+    /// Moves the head behind a batch that begins where [`Locked::place_after`] said, or in the segment made for it; the
+    /// version that its register has now.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn leave(&mut self, head: &Head) -> Result<u64> {
+        let version = self.write_head(head)?;
+        self.desk.left = Some(version);
+        Ok(version)
     }
 
     /// The writing end of the journal.

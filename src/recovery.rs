@@ -334,7 +334,7 @@ pub fn find_end(core: &Core, locked: &mut Locked<'_>) -> Result<(Head, Place)> {
                 .into(),
         });
     }
-    let place = Place::after(&*core.fs, &core.names, &head)?;
+    let place = locked.place_after(&head)?;
     if !locked.journal().has_lines_at(place)? {
         return Ok((head, place));
     }

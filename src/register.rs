@@ -204,6 +204,12 @@ impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
         Ok((writer, value))
     }
 
+    /// The newest version, as far as was read; `None` when no slot is readable.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.slots.newest().map(|slot| self.slots.version(slot))
+    }
+
     /// Reads what others may have written in the meantime.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ pub fn retain(core: &Core) -> Result<usize> {
 
 /// Begins a segment behind the head, durably, and moves the head there, so that nothing needs the one before.
 fn begin_behind(locked: &mut Locked<'_>, head: &Head) -> Result<()> {
-    let place = locked.journal().begin_behind(head)?;
+    let place = locked.begin_behind(head)?;
     let (last, offset) = (place.offset, place.offset);
     locked.write_head(&Head { segment: place.segment, last, offset, ..head.clone() })?;
     Ok(())

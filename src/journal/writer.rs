@@ -85,8 +85,15 @@ impl Writer {
         self.active.as_ref().is_some_and(|active| {
             active.first == place.segment
                 && place.offset > 0
-                && end <= active.filled.min(self.sizes.segment_bytes)
+                && end <= active.filled
+                && !self.needs_segment(place, len)
         })
+    }
+
+    /// Whether a batch of `len` bytes is too long for what is left of the segment of a place.
+    #[must_use]
+    pub fn needs_segment(&self, place: Place, len: u64) -> bool {
+        place.offset > 0 && place.offset + len > self.sizes.segment_bytes
     }
 
     /// Makes sure that a batch of `len` bytes behind the head, at `place`, overwrites fill that is durable.
@@ -101,7 +108,7 @@ impl Writer {
         }
         if place.offset == 0 {
             self.make(place.segment, len)?;
-        } else if place.offset + len > self.sizes.segment_bytes {
+        } else if self.needs_segment(place, len) {
             return self.begin(head, len);
         }
         self.fill(place, len)?;

@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use docbox::{Error, Event, Transaction};
+use docbox::{Error, Event, Store, Transaction};
 
 use super::{appends, fail, kill_at, puts_in_place, segment, syncs_journal};
 use crate::history::{History, Outcome};
 use crate::oracle::{check, disk, open};
-use crate::support::sim::{Answer, Disk, Op, Survival};
+use crate::support::sim::{Answer, Disk, Op, SimFs, Survival};
 
 #[test]
 fn story_01_a_line_found_in_the_page_cache_is_made_durable_before_it_counts() {
@@ -116,36 +116,68 @@ fn story_04_a_segment_that_its_dead_maker_did_not_make_durable_is_made_so() {
     check(&disk, &history);
 }
 
-#[test]
-fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
-    let filling = [("agents/a", Some("a text that fills"))];
-    // How many commits it takes until the next begins a segment.
-    let (trial, counted) = (disk(), History::default());
-    let store = open(&trial.process()).expect("opens");
-    let begins = (1..20)
-        .find(|seq| {
-            counted.commit(&store, &filling).expect("a commit");
-            *seq > 1 && trial.read(segment(*seq)).is_some()
-        })
-        .expect("a second segment");
-
+/// Two processes, of which the second has made every commit. Its segment has room for short ones.
+fn room_for_short_ones() -> (Disk, History, Arc<SimFs>, [Store; 2]) {
     let (disk, history) = (disk(), History::default());
     let first = disk.process();
-    let store = open(&first).expect("opens");
-    let second = open(&disk.process()).expect("a second process");
-    for _ in 1..begins {
-        history.commit(&second, &filling).expect("a commit");
+    let stores = [&first, &disk.process()].map(|process| open(process).expect("opens"));
+    for text in ["one", "two"] {
+        history.commit(&stores[1], &[("agents/a", Some(text))]).expect("a commit");
     }
-    let pid = first.id();
+    (disk, history, first, stores)
+}
+
+/// Too long for what is left of the first segment.
+fn long() -> String {
+    "x".repeat(1500)
+}
+
+#[test]
+fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
+    let (disk, history, first, [store, second]) = room_for_short_ones();
+    let (pid, syncs) = (first.id(), AtomicU64::new(0));
     disk.hook(move |_, call| {
+        let is_its = call.process == pid;
+        // The first sync is that of the fill, the second that of the line.
+        let synced = syncs.fetch_add((is_its && syncs_journal(call)).into(), Relaxed) == 2;
         let head = call.op == Op::WriteAt && call.path.ends_with(".docbox/head");
-        if head && call.process == pid { Answer::Crash } else { Answer::Go }
+        if is_its && synced && head { Answer::Crash } else { Answer::Go }
     });
-    let _ = history.commit(&store, &filling);
+    history.commit(&store, &[("agents/a", Some(&long()))]).expect_err("it dies");
     disk.unhook();
-    assert!(disk.read(segment(begins)).is_some(), "the dead writer's line is in a new segment");
-    assert_eq!(history.commit(&second, &[]).expect("the second goes on"), begins + 1);
+    assert!(disk.read(segment(3)).is_some(), "the dead writer's line is in a new segment");
+    assert_eq!(history.commit(&second, &[]).expect("the second goes on"), 4);
     check(&disk.fork(), &history);
+}
+
+/// The last commit was the second process's own, and nothing is written behind it in its segment: all the same another
+/// may have begun the next one, and died, or made its batch void, before it moved the head.
+#[test]
+fn a_segment_that_another_process_began_is_found_whatever_became_of_it() {
+    for answer in [Answer::Crash, Answer::FailOs(5)] {
+        for at in 0.. {
+            let (disk, history, first, [store, second]) = room_for_short_ones();
+            let (pid, calls) = (first.id(), Arc::new(AtomicU64::new(0)));
+            let counted = Arc::clone(&calls);
+            disk.hook(move |_, call| {
+                let is_it = call.process == pid && counted.fetch_add(1, Relaxed) == at;
+                if is_it { answer } else { Answer::Go }
+            });
+            let _ = history.commit(&store, &[("agents/a", Some(&long()))]);
+            disk.unhook();
+            if calls.load(Relaxed) <= at {
+                assert!(at > 10, "it makes more calls than that");
+                break;
+            }
+            for _ in 0..2 {
+                history.commit(&second, &[("agents/a", Some("short"))]).expect("it goes on");
+            }
+            check(&disk.fork(), &history);
+            drop(second);
+            disk.power_cut_with(Survival::NOTHING);
+            check(&disk, &history);
+        }
+    }
 }
 
 #[test]
@@ -318,8 +350,7 @@ fn a_segment_whose_name_could_not_be_made_durable_takes_no_commit() {
     let store = open(&disk.process()).expect("opens");
     history.commit(&store, &[("agents/a", Some("one"))]).expect("a commit");
     fail(&disk, |call| call.is(Op::SyncDir, "/s/.docbox/journal"));
-    // Too long for what is left of the first segment.
-    let text = "x".repeat(1500);
+    let text = long();
     let refused = history.commit(&store, &[("agents/a", Some(&text))]);
     disk.unhook();
     assert!(matches!(refused, Err(Error::Io { .. })), "{refused:?}");

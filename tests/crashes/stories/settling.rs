@@ -2,6 +2,7 @@
 //! and after each call, and then perhaps a power cut.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -182,7 +183,13 @@ fn a_consumer_that_lives_hears_of_a_redrive_whose_writer_died_before_it_moved_th
     let mut ui = subscribe(&store, Order::Total).expect("opens");
     assert!(ui.next(Duration::ZERO).expect("no error").is_none());
     let other = open(&writer).expect("opens");
-    kill_at(&disk, |call| call.op == Op::WriteAt && call.path.ends_with("head"));
+    // Past the head that is written before a segment is begun.
+    let marked = AtomicBool::new(false);
+    kill_at(&disk, move |call| {
+        let marks = call.to.as_ref().is_some_and(|to| to.starts_with("/s/.docbox/dead"));
+        let marked = marked.fetch_or(marks, Relaxed);
+        marked && call.op == Op::WriteAt && call.path.ends_with("head")
+    });
     other.redrive("ui", &Letters::default()).expect_err("it dies");
     disk.unhook();
     assert!(!disk.is_alive(&writer), "killed when all but the head was done");
