@@ -12,6 +12,7 @@ use crate::fs::{self, Kind, Open};
 use crate::head::{Applied, Head};
 use crate::journal::Segments;
 use crate::key::Key;
+use crate::record::events::{EventLine, UpTo};
 use crate::recovery::roll_forward;
 use crate::redo::{Redo, Same};
 
@@ -71,11 +72,16 @@ pub fn checkpoint(core: &Core) -> Result<bool> {
 fn touched(core: &Core, from: u64, head: &Head) -> Result<BTreeSet<Key>> {
     let mut reader = core.reader(from + 1);
     let mut keys = BTreeSet::new();
-    while let Some(record) = reader.read(head)? {
-        for write in &record.writes {
-            keys.insert(Key::from_journal(&write.key)?);
+    let mut note = |line: &EventLine<'_>| {
+        for write in &line.writes {
+            // Most are there by then: those that are written often.
+            if !keys.contains(&*write.key) {
+                keys.insert(Key::from_journal(&write.key).map_err(|error| error.to_string())?);
+            }
         }
-    }
+        Ok(())
+    };
+    while reader.read_up_to(head, UpTo::Writes, &mut note)?.is_some() {}
     Ok(keys)
 }
 

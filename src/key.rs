@@ -1,6 +1,6 @@
 //! Keys: what documents are called.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
@@ -179,6 +179,13 @@ pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+/// Keys are ordered, told apart and hashed as their texts are.
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
