@@ -29,6 +29,9 @@ impl Default for Sizes {
 }
 
 /// The writing end of the journal.
+///
+/// What may begin a segment ([`Writer::make_room`], [`Writer::revoke`], [`Writer::begin_behind`]) is asked for
+/// through [`Locked`](crate::lock::Locked), which writes `head` again before: others look for a segment only then.
 #[derive(Debug)]
 pub struct Writer {
     fs: Arc<dyn Fs>,
