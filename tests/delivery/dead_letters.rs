@@ -311,6 +311,23 @@ fn letters_are_dropped_for_good_also_while_one_is_in_hand() {
 }
 
 #[test]
+fn what_the_cursor_knows_of_a_letter_is_forgotten_once_the_letter_is_dropped() {
+    let home = Home::new();
+    let store = with_letters(&home);
+    store.redrive("ui", &Letters::default()).unwrap();
+    let mut ui = open(&store, "ui");
+    next(&mut ui).nack("again");
+    drop(ui);
+    let tried = home.register("cursors/ui")["tried"].clone();
+    assert!(tried[0]["at"] == "1-0" && tried[0]["redriven"] == true, "{tried}");
+    store.drop_dead_letters("ui", &Letters::default()).unwrap();
+    emit(&store, 4..=4);
+    assert_eq!(take_all(&mut open(&store, "ui")), [4]);
+    let left = home.register("cursors/ui")["tried"].clone();
+    assert!(left.as_array().is_none_or(Vec::is_empty), "{left}");
+}
+
+#[test]
 fn letters_are_chosen_by_type() {
     let home = Home::new();
     let store = with_letters(&home);
