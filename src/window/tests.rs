@@ -202,6 +202,22 @@ fn what_is_known_has_room_in_the_cursor_however_many_subjects_fail() {
 }
 
 #[test]
+fn the_first_has_room_in_the_cursor_whatever_is_settled_above_it() {
+    let order = Order::PerSubject { parallel: 32 };
+    let subjects: Vec<String> = (0..WINDOW_EVENTS).map(|n| n.to_string()).collect();
+    let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    let mut window = window(&value(1), &subjects);
+    let first = take(&mut window, 1);
+    for seq in (3..).step_by(2).take(40) {
+        let flight = take(&mut window, seq);
+        settle(&mut window, seq, flight);
+    }
+    // Released, it was not tried, and it is the only one that can make room.
+    window.give_back(spot(1), first);
+    assert_eq!(picked(&window, order, 9), [1]);
+}
+
+#[test]
 fn no_more_is_gathered_of_a_great_batch_than_a_cursor_has_room_for() {
     // All of them failed; or every other one was handed over, of which least is to be said.
     for (every, fails) in [(1, true), (2, false)] {
@@ -272,6 +288,12 @@ fn a_reset_makes_void_what_is_out_and_what_is_in_doubt() {
     window.settle(spot(2), flights[1]);
     window.pass();
     assert_eq!(window.floor(), at(1));
+    // Nothing is on its way any more that `folded` must not pass.
+    let flight = take(&mut window, 1);
+    window.begin_commit(spot(1), flight).unwrap();
+    window.end_commit(spot(1), flight, 11);
+    window.pass();
+    assert_eq!((window.movable(0).folded, window.floor()), (11, at(2)));
 }
 
 #[test]
