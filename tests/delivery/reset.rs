@@ -1,5 +1,7 @@
 //! Telling a subscription where to go on.
 
+use std::fs;
+
 use docbox::{Error, Position, Start};
 
 use crate::home::{Home, LONG, emit, number};
@@ -34,6 +36,22 @@ fn a_consumer_of_the_same_process_goes_there_at_once() {
     store.reset("ui", Start::Beginning).unwrap();
     assert_eq!(take_all(&mut ui), [1, 2, 3]);
     assert!(take_all(&mut ui).is_empty());
+}
+
+#[test]
+fn a_reset_is_obeyed_though_the_definition_forgot_the_one_before() {
+    let home = Home::new();
+    let store = home.still();
+    emit(&store, 1..=3);
+    take_all(&mut ui(&store));
+    store.reset("ui", Start::Beginning).unwrap();
+    take_all(&mut ui(&store));
+    // It is written anew at the next opening, and knows of no reset; the cursor has obeyed one.
+    fs::remove_file(home.path(".docbox/cursors/ui.json")).unwrap();
+    let mut ui = ui(&store);
+    assert!(take_all(&mut ui).is_empty());
+    store.reset("ui", Start::Beginning).unwrap();
+    assert_eq!(take_all(&mut ui), [1, 2, 3]);
 }
 
 #[test]
