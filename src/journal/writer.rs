@@ -106,9 +106,6 @@ impl Writer {
     /// # Errors
     /// What the disk says; the journal is as it was.
     pub fn make_room(&mut self, head: &Head, place: Place, len: u64) -> Result<Place> {
-        if self.has_room(place, len) {
-            return Ok(place);
-        }
         if place.offset == 0 {
             self.make(place.segment, len)?;
         } else if self.needs_segment(place, len) {
@@ -313,8 +310,6 @@ impl Writer {
     /// Fills the segment of a place for a batch of `len` bytes, durably, where it is not yet.
     fn fill(&mut self, place: Place, len: u64) -> Result<()> {
         let until = self.fill_until(place.offset + len);
-        self.enter(place)?;
-        self.check_is_there()?;
         let active = self.enter(place)?;
         if active.filled >= place.offset + len {
             return Ok(());
