@@ -9,7 +9,7 @@ use docbox::{Error, Event, Store, Transaction};
 use super::{appends, fail, kill_at, puts_in_place, segment, syncs_journal};
 use crate::history::{History, Outcome};
 use crate::oracle::{check, disk, open};
-use crate::support::sim::{Answer, Disk, Op, SimFs, Survival};
+use crate::support::sim::{Answer, Disk, Op, Survival};
 
 #[test]
 fn story_01_a_line_found_in_the_page_cache_is_made_durable_before_it_counts() {
@@ -117,14 +117,13 @@ fn story_04_a_segment_that_its_dead_maker_did_not_make_durable_is_made_so() {
 }
 
 /// Two processes, of which the second has made every commit. Its segment has room for short ones.
-fn room_for_short_ones() -> (Disk, History, Arc<SimFs>, [Store; 2]) {
+fn room_for_short_ones() -> (Disk, History, [Store; 2]) {
     let (disk, history) = (disk(), History::default());
-    let first = disk.process();
-    let stores = [&first, &disk.process()].map(|process| open(process).expect("opens"));
+    let stores = [disk.process(), disk.process()].map(|process| open(&process).expect("opens"));
     for text in ["one", "two"] {
         history.commit(&stores[1], &[("agents/a", Some(text))]).expect("a commit");
     }
-    (disk, history, first, stores)
+    (disk, history, stores)
 }
 
 /// Too long for what is left of the first segment.
@@ -134,14 +133,12 @@ fn long() -> String {
 
 #[test]
 fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
-    let (disk, history, first, [store, second]) = room_for_short_ones();
-    let (pid, syncs) = (first.id(), AtomicU64::new(0));
-    disk.hook(move |_, call| {
-        let is_its = call.process == pid;
+    let (disk, history, [store, second]) = room_for_short_ones();
+    let syncs = AtomicU64::new(0);
+    kill_at(&disk, move |call| {
         // The first sync is that of the fill, the second that of the line.
-        let synced = syncs.fetch_add((is_its && syncs_journal(call)).into(), Relaxed) == 2;
-        let head = call.op == Op::WriteAt && call.path.ends_with(".docbox/head");
-        if is_its && synced && head { Answer::Crash } else { Answer::Go }
+        let synced = syncs.fetch_add(syncs_journal(call).into(), Relaxed) == 2;
+        synced && call.op == Op::WriteAt && call.path.ends_with(".docbox/head")
     });
     history.commit(&store, &[("agents/a", Some(&long()))]).expect_err("it dies");
     disk.unhook();
@@ -156,16 +153,12 @@ fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
 fn a_segment_that_another_process_began_is_found_whatever_became_of_it() {
     for answer in [Answer::Crash, Answer::FailOs(5)] {
         for at in 0.. {
-            let (disk, history, first, [store, second]) = room_for_short_ones();
-            let (pid, calls) = (first.id(), Arc::new(AtomicU64::new(0)));
-            let counted = Arc::clone(&calls);
-            disk.hook(move |_, call| {
-                let is_it = call.process == pid && counted.fetch_add(1, Relaxed) == at;
-                if is_it { answer } else { Answer::Go }
-            });
+            let (disk, history, [store, second]) = room_for_short_ones();
+            let call = disk.calls() + at;
+            disk.hook(move |index, _| if index == call { answer } else { Answer::Go });
             let _ = history.commit(&store, &[("agents/a", Some(&long()))]);
             disk.unhook();
-            if calls.load(Relaxed) <= at {
+            if disk.calls() <= call {
                 assert!(at > 10, "it makes more calls than that");
                 break;
             }
