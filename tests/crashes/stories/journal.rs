@@ -116,13 +116,15 @@ fn story_04_a_segment_that_its_dead_maker_did_not_make_durable_is_made_so() {
     check(&disk, &history);
 }
 
-/// Two processes, of which the second has made every commit. Its segment has room for short ones.
+/// Two processes, of which the second has made every commit, and a checkpoint of them. Its segment has room for short
+/// ones.
 fn room_for_short_ones() -> (Disk, History, [Store; 2]) {
     let (disk, history) = (disk(), History::default());
     let stores = [disk.process(), disk.process()].map(|process| open(&process).expect("opens"));
-    for text in ["one", "two"] {
+    for text in ["one", "two", "three"] {
         history.commit(&stores[1], &[("agents/a", Some(text))]).expect("a commit");
     }
+    stores[1].checkpoint().expect("a checkpoint");
     (disk, history, stores)
 }
 
@@ -142,8 +144,8 @@ fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
     });
     history.commit(&store, &[("agents/a", Some(&long()))]).expect_err("it dies");
     disk.unhook();
-    assert!(disk.read(segment(3)).is_some(), "the dead writer's line is in a new segment");
-    assert_eq!(history.commit(&second, &[]).expect("the second goes on"), 4);
+    assert!(disk.read(segment(4)).is_some(), "the dead writer's line is in a new segment");
+    assert_eq!(history.commit(&second, &[]).expect("the second goes on"), 5);
     check(&disk.fork(), &history);
 }
 
@@ -152,25 +154,42 @@ fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
 #[test]
 fn a_segment_that_another_process_began_is_found_whatever_became_of_it() {
     for answer in [Answer::Crash, Answer::FailOs(5)] {
-        for at in 0.. {
-            let (disk, history, [store, second]) = room_for_short_ones();
-            let call = disk.calls() + at;
-            disk.hook(move |index, _| if index == call { answer } else { Answer::Go });
-            let _ = history.commit(&store, &[("agents/a", Some(&long()))]);
-            disk.unhook();
-            if disk.calls() <= call {
-                assert!(at > 10, "it makes more calls than that");
-                break;
-            }
-            for _ in 0..2 {
-                history.commit(&second, &[("agents/a", Some("short"))]).expect("it goes on");
-            }
-            check(&disk.fork(), &history);
-            drop(second);
-            disk.power_cut_with(Survival::NOTHING);
-            check(&disk, &history);
-        }
+        begun_by_another(answer, |store, history| {
+            let _ = history.commit(store, &[("agents/a", Some(&long()))]);
+        });
+        // Of a journal of which nothing need be kept.
+        begun_by_another(answer, |store, _| {
+            let _ = store.retain();
+        });
     }
+    // To make a batch void whose sync failed.
+    begun_by_another(Answer::FailOs(5), |store, history| {
+        let _ = history.commit(store, &[("agents/a", Some("refused"))]);
+    });
+}
+
+/// Another process begins a segment by what it does, and meets something at each call of that.
+fn begun_by_another(answer: Answer, deed: impl Fn(&Store, &History)) {
+    let mut begun = 0;
+    for at in 0.. {
+        let (disk, history, [store, second]) = room_for_short_ones();
+        let call = disk.calls() + at;
+        disk.hook(move |index, _| if index == call { answer } else { Answer::Go });
+        deed(&store, &history);
+        disk.unhook();
+        begun += u64::from(disk.read(segment(4)).is_some());
+        if disk.calls() <= call {
+            break;
+        }
+        for _ in 0..2 {
+            history.commit(&second, &[("agents/a", Some("short"))]).expect("it goes on");
+        }
+        check(&disk.fork(), &history);
+        drop(second);
+        disk.power_cut_with(Survival::NOTHING);
+        check(&disk, &history);
+    }
+    assert!(begun > 0, "it begins one");
 }
 
 #[test]
