@@ -72,7 +72,7 @@ impl CommitLock {
     }
 
     /// As [`CommitLock::take`], for who looks at its home later ([`CommitLock::check_home`]): before it makes
-    /// anything by its path, and before what it writes into open files counts.
+    /// anything by its path, and before what it writes into open files counts. (`head` is open since the store is.)
     ///
     /// # Errors
     /// As [`CommitLock::take`], but for a `.docbox` that was replaced.
@@ -170,7 +170,6 @@ impl Locked<'_> {
     /// What the disk says.
     pub fn find_head(&mut self) -> Result<Option<Head>> {
         if self.desk.head.is_none() {
-            self.lock.check_home()?;
             let path = self.lock.names.head();
             let register = Register::open(&*self.lock.fs, &path, Open::Write)?;
             self.desk.head = register.map(RegisterWriter::unsynced);
