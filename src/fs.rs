@@ -12,6 +12,7 @@ mod lease;
 mod os;
 #[cfg(not(unix))]
 mod plain;
+mod stat;
 #[cfg(unix)]
 mod way;
 #[cfg(target_os = "linux")]
@@ -19,6 +20,7 @@ mod write_back;
 
 pub use folder::Folder;
 pub use os::{OsFs, open_given};
+pub use stat::{FileId, Kind, Stat};
 #[cfg(target_os = "linux")]
 pub use way::{Handle, Nameless};
 
@@ -190,67 +192,6 @@ pub struct Entry {
     pub name: OsString,
     /// What it leads to; a link is not followed.
     pub kind: Kind,
-}
-
-/// What a name leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A folder.
-    Dir,
-    /// A symbolic link, a device, a socket.
-    Other,
-}
-
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stat {
-    /// File, folder or something else.
-    pub kind: Kind,
-    /// Length in bytes.
-    pub len: u64,
-    /// Permission bits.
-    pub mode: u32,
-    /// The filesystem.
-    pub device: u64,
-    /// The file on that filesystem.
-    pub inode: u64,
-    /// How many names lead to it.
-    pub links: u64,
-    /// Last write, nanoseconds since 1970.
-    pub modified_ns: i128,
-    /// Last change of anything, its names and its mode included, nanoseconds since 1970.
-    pub changed_ns: i128,
-}
-
-/// By which a file is told from all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileId {
-    /// The filesystem.
-    pub device: u64,
-    /// The file on that filesystem.
-    pub inode: u64,
-}
-
-impl Stat {
-    /// Which file it is.
-    #[must_use]
-    pub fn id(&self) -> FileId {
-        FileId { device: self.device, inode: self.inode }
-    }
-
-    /// Whether both show the same file, whatever was written to it.
-    #[must_use]
-    pub fn same_file(&self, other: &Self) -> bool {
-        self.id() == other.id()
-    }
-
-    /// Whether both show the same file, and nothing was written between them as far as times tell.
-    #[must_use]
-    pub fn same_content(&self, other: &Self) -> bool {
-        self.same_file(other) && self.len == other.len && self.modified_ns == other.modified_ns
-    }
 }
 
 /// Reads a file from its beginning to its end.

@@ -4,8 +4,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::fs::Stat;
 use crate::key::Key;
 use crate::revision::Revision;
@@ -17,16 +15,16 @@ const PLACED: usize = 16_384;
 /// The documents that were put in place, each with its file at that moment.
 #[derive(Debug)]
 pub struct Placed {
-    /// Times of files are coarse: one that changed more recently than this may have changed again.
-    settled: Duration,
+    /// How coarse the times of files may be.
+    tick: Duration,
     documents: Mutex<HashMap<Key, (Stat, Revision)>>,
 }
 
 impl Placed {
     /// Nothing was put in place yet.
     #[must_use]
-    pub fn new(settled: Duration) -> Self {
-        Self { settled, documents: Mutex::default() }
+    pub fn new(tick: Duration) -> Self {
+        Self { tick, documents: Mutex::default() }
     }
 
     /// A document was put in place; its file was this while nobody else could open it.
@@ -49,13 +47,8 @@ impl Placed {
     pub fn revision(&self, key: &Key, now: &Stat) -> Option<Revision> {
         let documents = self.documents();
         let (stat, revision) = documents.get(key)?;
-        (stat.same_content(now) && stat.changed_ns == now.changed_ns && self.is_settled(now))
+        (stat.same_content(now) && stat.changed_ns == now.changed_ns && now.is_settled(self.tick))
             .then_some(*revision)
-    }
-
-    fn is_settled(&self, stat: &Stat) -> bool {
-        let age_ns = Timestamp::now().as_nanosecond() - stat.changed_ns;
-        u128::try_from(age_ns).is_ok_and(|age_ns| age_ns >= self.settled.as_nanos())
     }
 
     fn documents(&self) -> MutexGuard<'_, HashMap<Key, (Stat, Revision)>> {
@@ -65,6 +58,8 @@ impl Placed {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::fs::Kind;
 

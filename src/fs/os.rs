@@ -11,7 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::UNIX_EPOCH;
 
 #[cfg(target_os = "linux")]
 use super::{FileId, Handle};
@@ -22,7 +21,7 @@ use rustix::io::Errno;
 use super::plain as way;
 #[cfg(unix)]
 use super::way;
-use super::{Entry, File, Fs, Kind, Lock, Mode, Open, Stat};
+use super::{Entry, File, Fs, Lock, Mode, Open, Stat};
 
 /// The operating system's own files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,7 +97,7 @@ impl Fs for OsFs {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        fs::symlink_metadata(path).map(|metadata| stat(&metadata))
+        fs::symlink_metadata(path).map(|metadata| Stat::of(&metadata))
     }
 
     #[cfg(target_os = "linux")]
@@ -237,7 +236,7 @@ impl File for OsFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        stat_of_file(&self.file)
+        Stat::of_file(&self.file)
     }
 
     fn stat_when_opened(&self) -> io::Result<Stat> {
@@ -295,89 +294,6 @@ impl File for OsFile {
     }
 }
 
-pub(super) fn kind(file_type: fs::FileType) -> Kind {
-    if file_type.is_file() {
-        Kind::File
-    } else if file_type.is_dir() {
-        Kind::Dir
-    } else {
-        Kind::Other
-    }
-}
-
-#[cfg(unix)]
-fn stat(metadata: &fs::Metadata) -> Stat {
-    use std::os::unix::fs::MetadataExt;
-    Stat {
-        kind: kind(metadata.file_type()),
-        len: metadata.len(),
-        mode: metadata.mode() & 0o7777,
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        links: metadata.nlink(),
-        modified_ns: modified_ns(metadata),
-        changed_ns: i128::from(metadata.ctime()) * 1_000_000_000
-            + i128::from(metadata.ctime_nsec()),
-    }
-}
-
-/// What an open file is.
-#[cfg(target_os = "linux")]
-pub(super) fn stat_of_file(file: &fs::File) -> io::Result<Stat> {
-    Ok(stat_of(&rustix::fs::fstat(file)?))
-}
-
-/// What an open file is.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn stat_of_file(file: &fs::File) -> io::Result<Stat> {
-    file.metadata().map(|metadata| stat(&metadata))
-}
-
-/// The same from what the system itself says.
-#[cfg(target_os = "linux")]
-#[expect(clippy::useless_conversion, reason = "some machines count links in fewer bits")]
-pub(super) fn stat_of(found: &rustix::fs::Stat) -> Stat {
-    use rustix::fs::FileType;
-    let kind = match FileType::from_raw_mode(found.st_mode) {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Dir,
-        _ => Kind::Other,
-    };
-    let ns = |s: i128, ns: i128| s * 1_000_000_000 + ns;
-    Stat {
-        kind,
-        len: u64::try_from(found.st_size).unwrap_or(0),
-        mode: found.st_mode & 0o7777,
-        device: found.st_dev,
-        inode: found.st_ino,
-        links: found.st_nlink.into(),
-        modified_ns: ns(found.st_mtime.into(), found.st_mtime_nsec.into()),
-        changed_ns: ns(found.st_ctime.into(), found.st_ctime_nsec.into()),
-    }
-}
-
-#[cfg(not(unix))]
-fn stat(metadata: &fs::Metadata) -> Stat {
-    Stat {
-        kind: kind(metadata.file_type()),
-        len: metadata.len(),
-        mode: if metadata.permissions().readonly() { 0o400 } else { 0o600 },
-        device: 0,
-        inode: 0,
-        links: 1,
-        modified_ns: modified_ns(metadata),
-        changed_ns: modified_ns(metadata),
-    }
-}
-
-fn modified_ns(metadata: &fs::Metadata) -> i128 {
-    let Ok(modified) = metadata.modified() else { return 0 };
-    match modified.duration_since(UNIX_EPOCH) {
-        Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),
-        Err(before) => -i128::try_from(before.duration().as_nanos()).unwrap_or(i128::MAX),
-    }
-}
-
 #[cfg(unix)]
 fn open(path: &Path, how: Open) -> io::Result<(fs::File, Stat)> {
     let (flags, bits) = flags(how);
@@ -411,7 +327,7 @@ fn open(path: &Path, how: Open) -> io::Result<(fs::File, Stat)> {
         Open::Create(_) => drop(options.create(true)),
     }
     let file = options.open(path)?;
-    let stat = stat_of_file(&file)?;
+    let stat = Stat::of_file(&file)?;
     Ok((file, stat))
 }
 

@@ -7,8 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::Entry;
-use super::os::kind;
+use super::{Entry, Kind};
 
 /// Makes a folder.
 pub fn create_dir(path: &Path, _is_private: bool) -> io::Result<()> {
@@ -35,7 +34,7 @@ pub fn read_dir(path: &Path) -> io::Result<Vec<Entry>> {
     fs::read_dir(path)?
         .map(|entry| {
             let entry = entry?;
-            Ok(Entry { name: entry.file_name(), kind: kind(entry.file_type()?) })
+            Ok(Entry { name: entry.file_name(), kind: Kind::of(entry.file_type()?) })
         })
         .collect()
 }

@@ -50,7 +50,7 @@ pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<(fs::File, Stat)>
 /// Refuses what is no regular file. What it is, too.
 fn regular(opened: OwnedFd) -> io::Result<(fs::File, Stat)> {
     let file = fs::File::from(opened);
-    let stat = super::os::stat_of_file(&file)?;
+    let stat = Stat::of_file(&file)?;
     if stat.kind != Kind::File {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -95,7 +95,7 @@ impl Handle {
 
     /// What a name leads to; a link is not followed.
     pub(super) fn stat(&self, name: &str) -> io::Result<Stat> {
-        Ok(super::os::stat_of(&statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?))
+        Ok(Stat::of_found(&statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
     /// Opens a regular file.
