@@ -16,6 +16,7 @@ use crate::names::Names;
 use crate::placed::Placed;
 use crate::position::Position;
 use crate::queue::Queue;
+use crate::recent::Recent;
 use crate::redo::{Redo, Unapplied};
 use crate::register::Register;
 use crate::snapshot::SnapshotId;
@@ -35,6 +36,7 @@ pub struct Core {
     pub documents: Documents,
     pub spool: Spool,
     pub placed: Placed,
+    pub recent: Recent,
     pub lock: CommitLock,
     pub queue: Queue,
     pub bell: Bell,
@@ -74,6 +76,7 @@ impl Core {
             documents: Documents::new(Arc::clone(&fs), names.clone())?,
             spool: Spool::new(limits.spool_age),
             placed: Placed::new(limits.settled),
+            recent: Recent::new(limits.settled),
             lock: CommitLock::new(Arc::clone(&fs), names.clone(), limits.sizes, how)?,
             queue: Queue::default(),
             bell: Bell::new(),

@@ -68,11 +68,24 @@ impl Documents {
     /// # Errors
     /// What the disk says.
     pub fn read(&self, key: &Key) -> Result<Option<Found>> {
+        self.read_after(key, |_, _| ())
+    }
+
+    /// The same for who looks at the open file before it is read.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn read_after(
+        &self,
+        key: &Key,
+        mut look: impl FnMut(&dyn File, &Stat),
+    ) -> Result<Option<Found>> {
         let path = self.names.document(key);
         loop {
             let Some(file) = self.open(key, &path)? else { return Ok(None) };
             // As it was before it was read, so that whoever edits it meanwhile is noticed later.
             let stat = file.stat_when_opened().context("look at", &path)?;
+            look(&*file, &stat);
             let bytes = fs::read_all(&*file).context("read", &path)?;
             // A file that was displaced before it was opened may be another document's by now.
             let now = fs::none_if_missing(self.fs.file_id(&path)).context("look at", &path)?;

@@ -176,7 +176,7 @@ impl Survey<'_> {
         let mut locked = core.lock.take()?;
         let head = roll_forward(core, &mut locked)?;
         for key in self.written_up_to(&head)? {
-            self.read_anew(&key).map_err(|error| in_file(core, &key, error))?;
+            self.read_anew(&key).map_err(|error| in_file(&core.names.document(&key), error))?;
         }
         let fair = (!self.anew.is_empty()).then(|| Sheet::new(core, &locked)).transpose()?;
         Ok((head, fair))

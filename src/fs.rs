@@ -94,6 +94,10 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// What a path is, without following a link.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// What the regular file at the end of a path is; as opening it would, this follows no link on the way either.
+    fn stat_strict(&self, path: &Path) -> io::Result<Stat> {
+        self.open(path, Open::Read)?.stat_when_opened()
+    }
     /// Which file a path leads to, without following a link. Nothing else is asked for: Linux writes the times
     /// of a file at each change once somebody has asked for them, and a sync of it takes longer then.
     fn file_id(&self, path: &Path) -> io::Result<FileId> {
@@ -145,6 +149,12 @@ pub trait File: fmt::Debug + Send + Sync {
     /// where there is no such call.
     fn try_lease(&self) -> io::Result<bool> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Whether nobody has the file, which must be open for reading only, open or mapped for writing; then nobody
+    /// has until it is closed: whoever opens it for that waits. `false` too where that is not to be found out, or a
+    /// write could leave the times of the file as they are.
+    fn has_no_writer(&self) -> io::Result<bool> {
+        Ok(false)
     }
     /// Takes a lock if it is free; `false` when somebody else holds it.
     fn try_lock(&self, lock: Lock) -> io::Result<bool>;

@@ -106,6 +106,7 @@ mod position;
 mod publisher;
 mod queue;
 mod read_only;
+mod recent;
 mod record;
 mod recovery;
 mod redo;

@@ -141,7 +141,8 @@ impl Store {
         commit_all(self.core(), transactions)
     }
 
-    /// A document, parsed; `None` when there is none.
+    /// A document, parsed; `None` when there is none. It is as its file is now, whoever wrote it; one that is read often
+    /// is kept in memory (4 MiB of them at most) for as long as its file is as it was.
     ///
     /// # Errors
     /// [`Error::Json`] when the file is no JSON, or no `T`; what the disk says.

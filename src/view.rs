@@ -1,15 +1,21 @@
 //! Views: several documents as of one moment.
 
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 
 use crate::core::Core;
 use crate::document::Document;
 use crate::documents::Found;
 use crate::error::{Context as _, Error, Result};
+use crate::fs::{File, Stat};
 use crate::journal::Place;
 use crate::json::Json;
 use crate::key::Key;
+use crate::recent::Kept;
 use crate::recovery::roll_forward;
+use crate::revision::Revision;
+use crate::sync::Arc;
 use crate::transaction::Content;
 
 /// How often a look is taken without the lock.
@@ -31,10 +37,19 @@ impl<'a> View<'a> {
     /// # Errors
     /// [`Error::Json`](crate::Error::Json) when the file is no JSON, or no `T`; what the disk says.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsRef<str>) -> Result<Option<Document<T>>> {
+        if let Some(kept) = self.kept(key.as_ref())? {
+            let value = kept.json.to().map_err(|error| in_file(&kept.path, error))?;
+            return Ok(Some(Document { value, revision: kept.revision }));
+        }
         let key = Key::new(key)?;
-        let Some(found) = self.read(&key)? else { return Ok(None) };
+        let recent = &self.core.recent;
+        let mut can_keep = false;
+        let found = self.read(&key, |file, stat| can_keep = recent.can_keep(&key, file, stat))?;
+        let Some(found) = found else { return Ok(None) };
         let revision = found.revision();
-        let value = Json::read(&found.bytes).map_err(|error| in_file(self.core, &key, error))?;
+        let value =
+            if can_keep { self.keep(&key, &found, revision) } else { Json::read(&found.bytes) };
+        let value = value.map_err(|error| in_file(&self.core.names.document(&key), error))?;
         Ok(Some(Document { value, revision }))
     }
 
@@ -43,7 +58,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// What the disk says.
     pub fn get_bytes(&self, key: impl AsRef<str>) -> Result<Option<Vec<u8>>> {
-        Ok(self.read(&Key::new(key)?)?.map(|found| found.bytes))
+        Ok(self.read(&Key::new(key)?, |_, _| ())?.map(|found| found.bytes))
     }
 
     /// The keys of all documents that begin with `prefix`, sorted by their bytes.
@@ -64,7 +79,24 @@ impl<'a> View<'a> {
         Ok(keys)
     }
 
-    fn read(&self, key: &Key) -> Result<Option<Found>> {
+    /// What was kept of a document, and is true now.
+    fn kept(&self, key: &str) -> Result<Option<Arc<Kept>>> {
+        self.core.check_open()?;
+        // What the folder has is not what is committed, as long as something is to be redone.
+        let is_believed = self.core.unapplied.is_none();
+        Ok(is_believed.then(|| self.core.recent.find(&*self.core.fs, key)).flatten())
+    }
+
+    /// Keeps a document for the next time; its value.
+    fn keep<T: DeserializeOwned>(&self, key: &Key, found: &Found, revision: Revision) -> Result<T> {
+        let json = Json::parse(&found.bytes)?;
+        let value = json.to();
+        let path = self.core.names.document(key);
+        self.core.recent.keep(key.clone(), Kept { path, stat: found.stat, revision, json });
+        value
+    }
+
+    fn read(&self, key: &Key, look: impl FnMut(&dyn File, &Stat)) -> Result<Option<Found>> {
         self.core.check_open()?;
         let unapplied = self.core.unapplied().filter(|unapplied| unapplied.touches(key));
         if let Some(unapplied) = unapplied {
@@ -74,7 +106,7 @@ impl<'a> View<'a> {
                 .last(key)
                 .map(|json| Found { bytes: Content::new(json.clone()).file, stat }));
         }
-        self.core.documents.read(key)
+        self.core.documents.read_after(key, look)
     }
 }
 
@@ -111,13 +143,11 @@ fn quiet(core: &Core) -> Result<Option<u64>> {
 }
 
 /// Says in which file a JSON error is.
-pub(crate) fn in_file(core: &Core, key: &Key, error: Error) -> Error {
+pub(crate) fn in_file(path: &Path, error: Error) -> Error {
     match error {
-        Error::Json { line, column, what } => Error::Json {
-            line,
-            column,
-            what: format!("{what} (in {})", core.names.document(key).display()),
-        },
+        Error::Json { line, column, what } => {
+            Error::Json { line, column, what: format!("{what} (in {})", path.display()) }
+        }
         other => other,
     }
 }

@@ -18,10 +18,30 @@ const F_SETSIG: libc::c_int = 10;
 /// # Errors
 /// `Unsupported` where the system has no leases for it.
 pub fn try_take(file: &fs::File) -> io::Result<bool> {
+    take(file, libc::F_WRLCK)
+}
+
+/// Filesystems of this machine's own disks, on which whoever maps a file is noticed at its first store, and moves
+/// the times of the file (`page_mkwrite`). It is not so in memory (tmpfs: who has read a page may write it unnoticed);
+/// and elsewhere files may be written by who is not seen here.
+const TIMES_TELL: [libc::c_long; 3] =
+    [libc::EXT4_SUPER_MAGIC, libc::XFS_SUPER_MAGIC, libc::BTRFS_SUPER_MAGIC];
+
+/// Whether nobody has a file open or mapped for writing that is open here for reading; then nobody has until it is
+/// closed. `false` too where the times of the file would not tell of who has later.
+///
+/// # Errors
+/// What the system says.
+pub fn has_no_writer(file: &fs::File) -> io::Result<bool> {
+    let filesystem = rustix::fs::fstatfs(file)?.f_type;
+    Ok(TIMES_TELL.contains(&filesystem) && take(file, libc::F_RDLCK)?)
+}
+
+fn take(file: &fs::File, what: libc::c_int) -> io::Result<bool> {
     // Whoever opens the file signals its holder, and the signal for that would otherwise be SIGIO, which
     // ends a process that does not expect it. SIGURG is ignored by default.
     set(file, F_SETSIG, libc::SIGURG)?;
-    match set(file, libc::F_SETLEASE, libc::F_WRLCK) {
+    match set(file, libc::F_SETLEASE, what) {
         Ok(()) => Ok(true),
         Err(error) => match error.raw_os_error() {
             Some(libc::EAGAIN | libc::EACCES | libc::EPERM) => Ok(false),

@@ -101,6 +101,11 @@ impl Fs for OsFs {
     }
 
     #[cfg(target_os = "linux")]
+    fn stat_strict(&self, path: &Path) -> io::Result<Stat> {
+        way::stat(path)
+    }
+
+    #[cfg(target_os = "linux")]
     fn file_id(&self, path: &Path) -> io::Result<FileId> {
         use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
         match statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::INO) {
@@ -255,6 +260,11 @@ impl File for OsFile {
     #[cfg(target_os = "linux")]
     fn try_lease(&self) -> io::Result<bool> {
         super::lease::try_take(&self.file)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn has_no_writer(&self) -> io::Result<bool> {
+        super::lease::has_no_writer(&self.file)
     }
 
     // By path: from Rust 1.89 on, std's own methods of these names would be taken otherwise.

@@ -47,6 +47,13 @@ pub fn open(path: &Path, how: OFlags, mode: u32) -> io::Result<(fs::File, Stat)>
     regular(opened.map_err(said)?)
 }
 
+/// What a regular file is, which is not opened: that would wait for whoever has the sole use of it.
+#[cfg(target_os = "linux")]
+pub fn stat(path: &Path) -> io::Result<Stat> {
+    let held = retry_on_intr(|| open_at(path, HOLD, Mode::empty())).map_err(said)?;
+    regular(held).map(|(_, stat)| stat)
+}
+
 /// Refuses what is no regular file. What it is, too.
 fn regular(opened: OwnedFd) -> io::Result<(fs::File, Stat)> {
     let file = fs::File::from(opened);

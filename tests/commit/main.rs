@@ -20,5 +20,6 @@ mod limit;
 mod line;
 mod obstacle;
 mod readers;
+mod recent;
 mod spool;
 mod view;

@@ -8,6 +8,7 @@ mod folder;
 mod in_the_way;
 mod journal;
 mod opening;
+mod recent;
 mod retention;
 mod settlement;
 mod settling;

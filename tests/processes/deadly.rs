@@ -129,6 +129,10 @@ impl Fs for Deadly {
         OsFs.stat(path)
     }
 
+    fn stat_strict(&self, path: &Path) -> io::Result<Stat> {
+        OsFs.stat_strict(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.calls.pass("sync_dir", path);
         OsFs.sync_dir(path)
@@ -206,6 +210,10 @@ impl File for DeadlyFile {
     fn try_lease(&self) -> io::Result<bool> {
         self.calls.pass("try_lease", &self.path);
         self.inner.try_lease()
+    }
+
+    fn has_no_writer(&self) -> io::Result<bool> {
+        self.inner.has_no_writer()
     }
 
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {

@@ -95,6 +95,10 @@ impl Fs for Door {
         OsFs.stat(path)
     }
 
+    fn stat_strict(&self, path: &Path) -> io::Result<Stat> {
+        OsFs.stat_strict(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         OsFs.sync_dir(path)
     }
@@ -163,6 +167,10 @@ impl File for Doorway {
     fn try_lease(&self) -> io::Result<bool> {
         (self.hook)("try_lease", &self.path);
         self.inner.try_lease()
+    }
+
+    fn has_no_writer(&self) -> io::Result<bool> {
+        self.inner.has_no_writer()
     }
 
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {

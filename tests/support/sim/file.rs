@@ -120,6 +120,11 @@ impl File for SimFile {
         Ok(state.opened.take_lease(self.handle))
     }
 
+    fn has_no_writer(&self) -> io::Result<bool> {
+        let mut state = self.turn(Op::HasNoWriter)?;
+        Ok(state.volume.has_leases && state.opened.keep_writers_out(self.handle))
+    }
+
     fn try_lock(&self, lock: Lock) -> io::Result<bool> {
         Ok(self.turn(Op::TryLock(lock))?.locks.take(self.handle, lock))
     }

@@ -35,6 +35,7 @@ pub enum Op {
     RemoveDir,
     ReadDir,
     Stat,
+    StatStrict,
     SyncDir,
     Canonical,
     Incarnation,
@@ -45,6 +46,7 @@ pub enum Op {
     StatFile,
     SetMode(u32),
     TryLease,
+    HasNoWriter,
     TryLock(Lock),
     Lock,
     Unlock,
@@ -59,11 +61,13 @@ impl Op {
             Self::Open(Open::Read | Open::Write)
                 | Self::ReadDir
                 | Self::Stat
+                | Self::StatStrict
                 | Self::Canonical
                 | Self::Incarnation
                 | Self::ReadAt
                 | Self::StatFile
                 | Self::TryLease
+                | Self::HasNoWriter
         )
     }
 }

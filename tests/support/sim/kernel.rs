@@ -56,10 +56,10 @@ impl State {
         }
     }
 
-    pub fn open_handle(&mut self, process: u32, inode: Inode) -> Handle {
+    pub fn open_handle(&mut self, process: u32, inode: Inode, writes: bool) -> Handle {
         self.next_handle += 1;
         let handle = Handle { id: self.next_handle, process, inode };
-        self.opened.open(handle);
+        self.opened.open(handle, writes);
         handle
     }
 
@@ -135,15 +135,15 @@ impl Kernel {
         answer.error().map_or(Ok(state), Err)
     }
 
-    /// Waits until nobody has the sole use of a file; panics after a time in which no healthy test waits.
+    /// Waits until nobody has the sole use of a file, or keeps writers out of it; panics after a time in which no healthy test waits.
     pub fn wait_for_lease<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        inode: Inode,
+        (inode, writes): (Inode, bool),
         path: &Path,
     ) -> MutexGuard<'a, State> {
         let until = Instant::now() + state.patience;
-        while state.opened.is_leased(inode) {
+        while state.opened.keeps_out(inode, writes) {
             let left = until.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "{} is leased for ever", path.display());
             state = self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;

@@ -9,18 +9,27 @@ use super::locks::Handle;
 #[derive(Debug, Default)]
 pub struct Opened {
     handles: Vec<Handle>,
+    /// Handles by which a file may be written.
+    writing: BTreeSet<u64>,
     /// Handles whose file nobody else may open.
     leased: BTreeSet<u64>,
+    /// Handles whose file nobody may open for writing.
+    unwritten: BTreeSet<u64>,
 }
 
 impl Opened {
-    pub fn open(&mut self, handle: Handle) {
+    pub fn open(&mut self, handle: Handle, writes: bool) {
         self.handles.push(handle);
+        if writes {
+            self.writing.insert(handle.id);
+        }
     }
 
     pub fn close(&mut self, handle: Handle) {
         self.handles.retain(|open| *open != handle);
-        self.leased.remove(&handle.id);
+        for ids in [&mut self.writing, &mut self.leased, &mut self.unwritten] {
+            ids.remove(&handle.id);
+        }
     }
 
     /// The process is dead.
@@ -38,7 +47,22 @@ impl Opened {
         alone.then(|| self.leased.insert(handle.id)).is_some()
     }
 
+    /// Keeps everybody from opening a file for writing, if nobody has.
+    pub fn keep_writers_out(&mut self, handle: Handle) -> bool {
+        let is_unwritten = !self.is_in(&self.writing, handle.inode);
+        is_unwritten.then(|| self.unwritten.insert(handle.id)).is_some()
+    }
+
     pub fn is_leased(&self, inode: Inode) -> bool {
-        self.handles.iter().any(|open| open.inode == inode && self.leased.contains(&open.id))
+        self.is_in(&self.leased, inode)
+    }
+
+    /// Whether who opens a file has to wait.
+    pub fn keeps_out(&self, inode: Inode, writes: bool) -> bool {
+        self.is_leased(inode) || (writes && self.is_in(&self.unwritten, inode))
+    }
+
+    fn is_in(&self, ids: &BTreeSet<u64>, inode: Inode) -> bool {
+        self.handles.iter().any(|open| open.inode == inode && ids.contains(&open.id))
     }
 }

@@ -39,7 +39,7 @@ impl SimFs {
         path: &Path,
         writable: bool,
     ) -> Arc<dyn File> {
-        let handle = state.open_handle(self.id, inode);
+        let handle = state.open_handle(self.id, inode, writable);
         let stat = state.volume.stat(inode);
         Arc::new(SimFile::new(self.kernel.clone(), handle, path.into(), writable, stat))
     }
@@ -49,8 +49,9 @@ impl Fs for SimFs {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         let mut state = self.kernel.turn(self.call(Op::Open(how), path))?;
         let inode = state.volume.open(path, how)?;
-        let mut state = self.kernel.wait_for_lease(state, inode, path);
-        Ok(self.opened(&mut state, inode, path, how != Open::Read))
+        let writes = how != Open::Read;
+        let mut state = self.kernel.wait_for_lease(state, (inode, writes), path);
+        Ok(self.opened(&mut state, inode, path, writes))
     }
 
     fn create_temp(
@@ -108,6 +109,12 @@ impl Fs for SimFs {
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         let state = self.kernel.turn(self.call(Op::Stat, path))?;
         Ok(state.volume.stat(state.volume.find(path)?))
+    }
+
+    fn stat_strict(&self, path: &Path) -> io::Result<Stat> {
+        let mut state = self.kernel.turn(self.call(Op::StatStrict, path))?;
+        let inode = state.volume.open(path, Open::Read)?;
+        Ok(state.volume.stat(inode))
     }
 
     /// Follows a link, and takes a file too, as `open` and `fsync` do.
