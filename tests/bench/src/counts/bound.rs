@@ -16,6 +16,7 @@ pub struct Bounds {
     pub delivery: u64,
     pub look: u64,
     pub read: u64,
+    pub read_anew: u64,
 }
 
 impl Bounds {
@@ -36,6 +37,7 @@ impl Bounds {
             ("a delivery", self.delivery, written.delivery),
             ("a look at an event that is not wanted", self.look, written.look),
             ("a document read and parsed", self.read, written.read),
+            ("a document that was just touched", self.read_anew, written.read_anew),
         ];
         for (what, counted, written) in paths {
             println!("{what}: {counted} instructions; {written} when last written down");
