@@ -130,9 +130,15 @@ fn sync_documents(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
 fn sync_folders(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
     let root = core.names.root();
     let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut looked_at = PathBuf::new();
     for key in keys {
-        // The folder that holds a link is the last to sync.
-        folders.extend(core.documents.real_folders(key)?);
+        // Documents of one folder mostly follow each other.
+        let document = core.names.document(key);
+        if fs::parent(&document) != looked_at {
+            fs::parent(&document).clone_into(&mut looked_at);
+            // The folder that holds a link is the last to sync.
+            folders.extend(core.documents.real_folders(key)?);
+        }
     }
     // Innermost first; of one that has vanished the folder above it is in the set as well.
     for folder in folders.iter().rev().map(PathBuf::as_path).chain([root]) {
