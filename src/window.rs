@@ -4,6 +4,7 @@
 //! and in the cursor, so that a restart delivers as little as possible again.
 
 mod commits;
+mod marks;
 mod pick;
 mod slot;
 mod summary;
@@ -14,6 +15,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use self::marks::Marks;
 use self::slot::{Slot, State};
 use crate::attempts::{Failure, Run, Tried, note};
 use crate::cursor::CursorValue;
@@ -67,9 +69,8 @@ pub struct Flight {
 pub struct Window {
     /// In order; the first is not settled.
     events: VecDeque<Slot>,
-    /// From here on nothing is to be said of any of `events` but that it waits. A commit of tens of thousands of
-    /// events comes as a whole, and nobody is to look through all of them for each.
-    touched: usize,
+    /// How far anything was done to them.
+    marks: Marks,
     /// Dead letters that are delivered again: before all else.
     letters: VecDeque<Slot>,
     /// Every event before this is in `events`, settled or not wanted.
@@ -107,7 +108,7 @@ impl Window {
         }
         Self {
             events: VecDeque::new(),
-            touched: 0,
+            marks: Marks::default(),
             letters: VecDeque::new(),
             read_to: value.next,
             settled: value.settled.clone(),
@@ -186,7 +187,7 @@ impl Window {
         let is_untouched = slot.is_untouched();
         self.events.push_back(slot);
         if !is_untouched {
-            self.touched = self.events.len();
+            self.marks.change(self.events.len() - 1);
         }
     }
 
@@ -233,15 +234,24 @@ impl Window {
         self.flights = number;
         self.out += 1;
         if !spot.redriven {
-            // Where it was just found.
-            self.touched = self.touched.max(self.last_found.get() + 1);
+            self.mark_taken(self.last_found.get());
         }
         Some(Flight { spot, number, event, attempt })
     }
 
+    /// Marks what was just handed over. What nothing was done to before has not failed, and most comes with others.
+    fn mark_taken(&mut self, at: usize) {
+        let before = self.events.get(self.marks.alike()).filter(|_| self.marks.has_alike());
+        if before.is_none_or(|before| before.attempt == self.events[at].attempt) {
+            self.marks.join(at);
+        } else {
+            self.marks.change(at);
+        }
+    }
+
     /// It was not handed over after all.
     pub fn give_back(&mut self, spot: Spot, flight: u64) {
-        if let Some(slot) = self.flying_mut(spot, flight) {
+        if let Some(slot) = self.changing_mut(spot, flight) {
             slot.attempt -= 1;
             slot.state = State::Waiting;
             self.out -= 1;
@@ -274,7 +284,7 @@ impl Window {
 
     /// It is done. The floor moves once [`Window::pass`] is called.
     pub fn settle(&mut self, spot: Spot, flight: u64) {
-        if let Some(slot) = self.flying_mut(spot, flight) {
+        if let Some(slot) = self.changing_mut(spot, flight) {
             slot.state = State::Settled;
             self.out -= 1;
         }
@@ -282,6 +292,7 @@ impl Window {
 
     /// It was not done after all.
     pub fn unsettle(&mut self, spot: Spot, flight: u64) {
+        // It was marked when it was settled.
         if let Some(slot) = self.find_mut(spot).filter(|slot| slot.state == State::Settled) {
             slot.state = State::Out { flight, deadline: None };
             self.out += 1;
@@ -298,8 +309,7 @@ impl Window {
         let is_settled = |slot: &Slot| slot.state == State::Settled;
         let count = self.events.iter().take_while(|slot| is_settled(slot)).count();
         let events: VecDeque<Slot> = self.events.drain(..count).collect();
-        // What is settled was handed over before.
-        self.touched -= count;
+        self.marks.pass(count);
         let bytes =
             events.iter().filter_map(|slot| slot.event.as_ref()).map(|it| bytes_of(it)).sum();
         self.bytes -= bytes;
@@ -312,7 +322,7 @@ impl Window {
     /// Takes back what was passed a moment ago.
     pub fn restore(&mut self, passed: Passed) {
         let Passed { mut events, mut letters, bytes } = passed;
-        self.touched += events.len();
+        self.marks.restore(events.len());
         events.append(&mut self.events);
         letters.append(&mut self.letters);
         (self.events, self.letters) = (events, letters);
@@ -321,7 +331,7 @@ impl Window {
 
     /// It failed: it comes again, not before `until`.
     pub fn fail(&mut self, spot: Spot, flight: u64, failure: Option<Failure>, until: Instant) {
-        if let Some(slot) = self.flying_mut(spot, flight) {
+        if let Some(slot) = self.changing_mut(spot, flight) {
             slot.state = State::Backoff { until };
             if let Some(failure) = failure {
                 note(&mut slot.failures, failure);
@@ -342,7 +352,7 @@ impl Window {
         let is_out = |slot: &&Slot| matches!(slot.state, State::Out { .. });
         self.out = self.letters.iter().filter(is_out).count();
         self.events.clear();
-        self.touched = 0;
+        self.marks = Marks::default();
         self.settled.clear();
         self.tried.retain(|tried| tried.redriven);
         self.bytes = 0;
@@ -352,8 +362,8 @@ impl Window {
 
     /// The events of which anything is to be said.
     fn touched(&self) -> impl Iterator<Item = &Slot> {
-        debug_assert!(self.events.range(self.touched..).all(Slot::is_untouched));
-        self.events.range(..self.touched)
+        debug_assert!(self.events.range(self.marks.touched()..).all(Slot::is_untouched));
+        self.events.range(..self.marks.touched())
     }
 
     fn find(&self, spot: Spot) -> Option<&Slot> {
@@ -379,6 +389,15 @@ impl Window {
         let found = [last, last + 1].into_iter().find(is_at).or_else(search)?;
         self.last_found.set(found);
         Some(found)
+    }
+
+    /// The same, of which something else is about to be said than before.
+    fn changing_mut(&mut self, spot: Spot, number: u64) -> Option<&mut Slot> {
+        self.flying_mut(spot, number)?;
+        if !spot.redriven {
+            self.marks.change(self.last_found.get());
+        }
+        self.find_mut(spot)
     }
 
     /// What is with the consumer as flight `number`.

@@ -40,7 +40,7 @@ impl Window {
 
     /// Whether the commit is there is not known.
     pub fn doubt_commit(&mut self, spot: Spot, flight: u64) {
-        match self.flying_mut(spot, flight) {
+        match self.changing_mut(spot, flight) {
             Some(entry) => {
                 entry.state = State::InDoubt;
                 self.out -= 1;

@@ -49,7 +49,7 @@ impl Window {
     pub(super) fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let mut is_open = false;
-        for slot in self.touched() {
+        for slot in self.touched_apart() {
             if slot.state != State::Settled {
                 is_open = false;
                 continue;
@@ -65,13 +65,34 @@ impl Window {
         runs
     }
 
+    /// The events of which anything is to be said, but for those at the end that were handed over alike.
+    fn touched_apart(&self) -> impl Iterator<Item = &Slot> {
+        debug_assert!(self.alike().is_none_or(|(first, _)| {
+            let is_like = |slot: &Slot| {
+                let is_out = matches!(slot.state, State::Out { .. });
+                is_out && slot.failures.is_empty() && slot.attempt == first.attempt
+            };
+            self.touched().skip(self.marks.alike()).all(is_like)
+        }));
+        self.events.range(..self.marks.alike())
+    }
+
+    /// The first of those at the end that were handed over alike, and where the last one is.
+    fn alike(&self) -> Option<(&Slot, Position)> {
+        let first = self.events.get(self.marks.alike())?;
+        let last = self.events.get(self.marks.touched().checked_sub(1)?)?;
+        self.marks.has_alike().then_some((first, last.position))
+    }
+
     /// What was handed over and is not settled; neighbours of which the same is to be said as one. Once it is more
     /// than has room, no more is looked for: it is written at each word on an event, and a batch has tens of
     /// thousands.
     fn tried(&self, next: Position, detail: usize) -> Vec<Tried> {
         let mut all: Vec<Tried> = Vec::new();
         let mut is_open = false;
-        for slot in self.touched().filter(|slot| slot.state != State::Settled) {
+        let apart = self.touched_apart().map(|slot| (slot, slot.position));
+        let unsettled = apart.chain(self.alike()).filter(|(slot, _)| slot.state != State::Settled);
+        for (slot, to) in unsettled {
             if slot.attempt == 0 {
                 is_open = false;
                 continue;
@@ -81,9 +102,12 @@ impl Window {
             let is_too_much = all.len() > TOO_MANY;
             match all.last_mut().filter(|last| is_open && is_plain && last.attempt == slot.attempt)
             {
-                Some(last) => last.to = Some(slot.position),
+                Some(last) => last.to = Some(to),
                 None if is_too_much => break,
-                None => all.push(one(slot, false, failures)),
+                None => {
+                    let to = (to > slot.position).then_some(to);
+                    all.push(Tried { to, ..one(slot, false, failures) });
+                }
             }
             is_open = is_plain;
         }

@@ -3,10 +3,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
+use crate::cursor::Movable;
 use crate::event::Event;
 use crate::identity::Identity;
 use crate::order::Order;
 use crate::register::SLOT_BYTES;
+use crate::support::sim::Dice;
 
 const TOTAL: Order = Order::Total;
 
@@ -232,6 +234,94 @@ fn no_more_is_gathered_of_a_great_batch_than_a_cursor_has_room_for() {
         let tried = window.movable(0).tried;
         let bytes = serde_json::to_vec(&tried).unwrap().len();
         assert!(tried.len() < 200 && bytes > SLOT_BYTES, "{} in {bytes}", tried.len());
+    }
+}
+
+/// What the cursor is to say where each event is looked at.
+fn movable_of_each(window: &mut Window, detail: usize) -> Movable {
+    let marks = window.marks;
+    if let Some(last) = marks.touched().checked_sub(1) {
+        window.marks.change(last);
+    }
+    assert!(!window.marks.has_alike());
+    let movable = window.movable(detail);
+    window.marks = marks;
+    movable
+}
+
+#[test]
+fn what_a_cursor_says_is_the_same_as_if_each_event_had_been_looked_at() {
+    let (mut alike, mut passed) = (0, 0);
+    for seed in 0..300 {
+        let mut dice = Dice::new(seed);
+        let mut window = window(&value(1), &["a"; 20]);
+        let mut out: Vec<(u64, u64)> = Vec::new();
+        let (mut next, mut last) = (21, None);
+        for step in 0..60 {
+            let seq = window.floor().seq + dice.below(20) as u64;
+            let chosen = (!out.is_empty()).then(|| dice.below(out.len()));
+            match (dice.below(12), chosen) {
+                (0..=4, _) => {
+                    // Mostly what comes next, as a batch is handed over.
+                    let seq =
+                        if dice.below(4) > 0 { out.last().map_or(seq, |it| it.0 + 1) } else { seq };
+                    let flight = window.take(spot(seq), None, dice.below(8) > 0);
+                    out.extend(flight.map(|flight| (seq, flight.number)));
+                }
+                (5..=7, Some(chosen)) => {
+                    let chosen = if dice.heads() { 0 } else { chosen };
+                    let (seq, flight) = out.remove(chosen);
+                    window.settle(spot(seq), flight);
+                    last = Some((seq, flight));
+                }
+                (8, Some(chosen)) => {
+                    let (seq, flight) = out.remove(chosen);
+                    let failure = dice.heads().then(|| Failure::now(1, "as a test"));
+                    window.fail(spot(seq), flight, failure, Instant::now());
+                }
+                (9, Some(chosen)) => {
+                    let (seq, flight) = out.remove(chosen);
+                    if window.history(spot(seq)).0 > 0 {
+                        window.give_back(spot(seq), flight);
+                    }
+                }
+                (10, _) => {
+                    let back = window.passing();
+                    if dice.heads() {
+                        window.restore(back);
+                        if let Some((seq, flight)) = last.take() {
+                            window.unsettle(spot(seq), flight);
+                            out.push((seq, flight));
+                        }
+                    } else {
+                        (last, passed) = (None, passed + 1);
+                    }
+                }
+                _ => {
+                    window.push([event(next, Some("a"))], at(next + 1));
+                    next += 1;
+                }
+            }
+            alike += u32::from(window.marks.has_alike());
+            let detail = dice.below(5);
+            let of_each = movable_of_each(&mut window, detail);
+            assert_eq!(window.movable(detail), of_each, "seed {seed}, step {step}");
+        }
+    }
+    assert!(alike > 1000 && passed > 100, "{alike} {passed}");
+}
+
+#[test]
+fn of_a_great_batch_that_is_settled_one_by_one_no_more_than_two_are_looked_at_for_each() {
+    let mut window = window(&value(1), &vec!["a"; 5000]);
+    let flights: Vec<u64> = (1..=5000).map(|seq| take(&mut window, seq)).collect();
+    for (seq, flight) in (1..).zip(flights) {
+        window.settle(spot(seq), flight);
+        assert!(window.marks.alike() <= 1);
+        let (next, all) = (at(seq + 1), window.movable(0).tried);
+        assert!(seq >= 4999 || all[0].last() == at(5000), "{seq}: {all:?}");
+        window.pass();
+        assert_eq!((window.floor(), window.marks.alike()), (next, 0));
     }
 }
 
