@@ -17,7 +17,7 @@ use crate::revision::Revision;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most that is kept, in bytes.
-pub const RECENT_BYTES: usize = 4 << 20;
+const RECENT_BYTES: usize = 4 << 20;
 /// The longest file of a document that is kept, in bytes.
 const FILE_BYTES: u64 = 64 << 10;
 /// What a document takes beside its value, about.

@@ -1,4 +1,4 @@
-//! Leases: the sole use of an open file for a moment (`fcntl(F_SETLEASE)`, Linux).
+//! Leases: the sole use of an open file for a moment, or that nobody writes to it (`fcntl(F_SETLEASE)`, Linux).
 //!
 //! `unsafe`, as in `write_back`: no library that is kept offers these calls.
 
