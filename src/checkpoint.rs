@@ -130,12 +130,9 @@ fn sync_documents(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
 fn sync_folders(core: &Core, keys: &BTreeSet<Key>) -> Result<()> {
     let root = core.names.root();
     let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut looked_at = PathBuf::new();
     for key in keys {
-        // Documents of one folder mostly follow each other.
-        let document = core.names.document(key);
-        if fs::parent(&document) != looked_at {
-            fs::parent(&document).clone_into(&mut looked_at);
+        // Most documents share their folder with others.
+        if !folders.contains(fs::parent(&core.names.document(key))) {
             // The folder that holds a link is the last to sync.
             folders.extend(core.documents.real_folders(key)?);
         }

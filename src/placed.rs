@@ -47,8 +47,7 @@ impl Placed {
     pub fn revision(&self, key: &Key, now: &Stat) -> Option<Revision> {
         let documents = self.documents();
         let (stat, revision) = documents.get(key)?;
-        (stat.same_content(now) && stat.changed_ns == now.changed_ns && now.is_settled(self.tick))
-            .then_some(*revision)
+        (stat == now && now.is_settled(self.tick)).then_some(*revision)
     }
 
     fn documents(&self) -> MutexGuard<'_, HashMap<Key, (Stat, Revision)>> {

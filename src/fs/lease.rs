@@ -22,10 +22,10 @@ pub fn try_take(file: &fs::File) -> io::Result<bool> {
 }
 
 /// Filesystems of this machine's own disks, on which whoever maps a file is noticed at its first store, and moves
-/// the times of the file (`page_mkwrite`). It is not so in memory (tmpfs: who has read a page may write it unnoticed);
-/// and elsewhere files may be written by who is not seen here.
-const TIMES_TELL: [libc::c_long; 3] =
-    [libc::EXT4_SUPER_MAGIC, libc::XFS_SUPER_MAGIC, libc::BTRFS_SUPER_MAGIC];
+/// the times of the file (`page_mkwrite`): ext2 to ext4, XFS and btrfs, by their numbers in statfs(2). It is not so in
+/// memory (tmpfs: who has read a page may write it unnoticed); and elsewhere files may be written by who is not seen
+/// here.
+const TIMES_TELL: [u64; 3] = [0xef53, 0x5846_5342, 0x9123_683e];
 
 /// Whether nobody has a file open or mapped for writing that is open here for reading; then nobody has until it is
 /// closed. `false` too where the times of the file would not tell of who has later.
@@ -33,8 +33,9 @@ const TIMES_TELL: [libc::c_long; 3] =
 /// # Errors
 /// What the system says.
 pub fn has_no_writer(file: &fs::File) -> io::Result<bool> {
-    let filesystem = rustix::fs::fstatfs(file)?.f_type;
-    Ok(TIMES_TELL.contains(&filesystem) && take(file, libc::F_RDLCK)?)
+    // Of another width on other machines.
+    let number = u64::try_from(rustix::fs::fstatfs(file)?.f_type);
+    Ok(number.is_ok_and(|number| TIMES_TELL.contains(&number)) && take(file, libc::F_RDLCK)?)
 }
 
 fn take(file: &fs::File, what: libc::c_int) -> io::Result<bool> {

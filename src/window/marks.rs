@@ -25,26 +25,25 @@ impl Marks {
 
     /// Something else than before is to be said of the event at `at`, and of none like it.
     pub(super) fn change(&mut self, at: usize) {
-        if at >= self.touched {
-            (self.touched, self.alike) = (at + 1, at + 1);
-        }
+        self.touched = self.touched.max(at + 1);
         self.alike = self.alike.max(at + 1);
     }
 
     /// The same, where it is like the one before it, if that is among those alike.
     pub(super) fn join(&mut self, at: usize) {
-        let is_next = at == self.touched && self.alike < self.touched;
-        let begin = if is_next { self.alike } else { at };
-        if at >= self.touched {
-            (self.touched, self.alike) = (at + 1, begin);
-        } else {
-            self.change(at);
+        if at < self.touched {
+            return self.change(at);
         }
+        if at > self.touched {
+            self.alike = at;
+        }
+        self.touched = at + 1;
     }
 
     /// So many events are gone from the front.
     pub(super) fn pass(&mut self, count: usize) {
-        self.touched = self.touched.saturating_sub(count);
+        // What is settled was handed over before.
+        self.touched -= count;
         self.alike = self.alike.saturating_sub(count);
     }
 

@@ -59,19 +59,17 @@ fn a_document_that_is_read_often_is_read_by_one_call_as_long_as_its_file_is_as_i
 #[test]
 fn a_document_that_was_kept_is_as_its_file_at_any_call_of_a_commit_of_another() {
     for by_hand in [false, true] {
-        let disk = disk();
-        let (store, other) = (open(&disk.process()).expect("opens"), open(&disk.process()));
-        let other = other.expect("opens");
-        let looks = Arc::new(AtomicU64::new(0));
+        let (disk, looks) = (disk(), Arc::new(AtomicU64::new(0)));
+        let [reading, committing] = [disk.process(), disk.process()];
+        let (store, other) = (open(&reading).expect("opens"), open(&committing).expect("opens"));
         for value in 1..=3 {
             put(&other, 10 * value);
             let _ = (get(&store), get(&store));
             let (outside, counted, reader) = (disk.clone(), Arc::clone(&looks), store.clone());
-            let commits = other.clone();
-            let process = disk.take_trace().last().map_or(0, |call| call.process);
+            let process = committing.id();
             disk.hook(move |index, call| {
-                // What the reader itself calls is not looked at, nor what nobody else can open just now.
-                if call.process != process && !outside.is_leased(FILE) {
+                // What nobody else can open just now is not looked at.
+                if call.process == process && !outside.is_leased(FILE) {
                     if by_hand && index % 3 == 0 {
                         outside.write(FILE, format!("{index}\n").as_bytes());
                     }
@@ -82,7 +80,7 @@ fn a_document_that_was_kept_is_as_its_file_at_any_call_of_a_commit_of_another() 
                 }
                 Answer::Go
             });
-            put(&commits, 10 * value + 1);
+            put(&other, 10 * value + 1);
             disk.unhook();
         }
         assert!(looks.load(Ordering::SeqCst) > 30, "{looks:?} looks");

@@ -135,7 +135,8 @@ impl Kernel {
         answer.error().map_or(Ok(state), Err)
     }
 
-    /// Waits until nobody has the sole use of a file, or keeps writers out of it; panics after a time in which no healthy test waits.
+    /// Waits until nobody has the sole use of a file, or keeps writers out of it; panics after a time in which no
+    /// healthy test waits.
     pub fn wait_for_lease<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
