@@ -290,7 +290,7 @@ impl<'a> Batch<'a> {
             token: transaction.token.as_deref().map(Into::into),
             acks: transaction.acked(false),
             settles: transaction.acked(true),
-            meta: transaction.meta.as_ref().map(Json::raw),
+            meta: transaction.meta.as_ref().map(Json::text),
             events: transaction
                 .events
                 .iter()

@@ -1,15 +1,19 @@
 //! JSON text that has passed the scan: compact, every token as it came.
 
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::layout;
 
 /// One JSON value, without white space between its tokens.
-#[derive(Clone, Debug)]
-pub struct Json(Box<RawValue>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Json(Box<str>);
+
+/// The text of a JSON value that stands in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonText<'a>(&'a str);
 
 impl Json {
     /// Scans a text.
@@ -22,8 +26,7 @@ impl Json {
 
     /// The same, with so many levels.
     pub(crate) fn parse_within(text: &[u8], levels: usize) -> Result<Self> {
-        let compact = layout::compact_within(text, levels)?;
-        RawValue::from_string(compact).map(Self).map_err(|error| refused(&error))
+        layout::compact_within(text, levels).map(|compact| Self(compact.into()))
     }
 
     /// The JSON of a typed value.
@@ -43,13 +46,13 @@ impl Json {
     /// `null`.
     #[must_use]
     pub fn null() -> Self {
-        Self(RawValue::NULL.to_owned())
+        Self("null".into())
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// The value, typed.
@@ -68,37 +71,55 @@ impl Json {
         typed(&layout::compact(text)?)
     }
 
-    /// Takes a text that was put together of what was scanned before, as a whole.
-    pub(crate) fn written(text: String) -> serde_json::Result<Self> {
-        RawValue::from_string(text).map(Self)
+    /// Takes a value out of what was committed: it passed the scan then, and does so again, which checks it and
+    /// copies it at once. What another writer let through is a value all the same, if it is JSON.
+    pub(crate) fn recorded(text: &[u8]) -> serde_json::Result<Self> {
+        match layout::compact_within(text, layout::LETTER_LEVELS) {
+            Ok(compact) if compact.len() == text.len() => Ok(Self(compact.into())),
+            _ => serde_json::from_slice(text).map(Self::of_text),
+        }
     }
 
+    /// Keeps a value of a line that was read whole.
+    pub(crate) fn of_text(text: JsonText<'_>) -> Self {
+        Self(text.0.into())
+    }
+
+    pub(crate) fn text(&self) -> JsonText<'_> {
+        JsonText(&self.0)
+    }
+
+    /// For what `serde_json` writes. It looks through the text once more.
     pub(crate) fn raw(&self) -> &RawValue {
-        &self.0
-    }
-
-    /// Takes a value out of a text that was scanned when it was written.
-    pub(crate) fn scanned(raw: &RawValue) -> Self {
-        Self(raw.to_owned())
+        match serde_json::from_str(&self.0) {
+            Ok(raw) => raw,
+            Err(error) => unreachable!("what passed the scan is JSON: {error}"),
+        }
     }
 }
 
-impl PartialEq for Json {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+impl<'a> JsonText<'a> {
+    /// The text.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        self.0
     }
 }
 
-impl Eq for Json {}
+impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+    }
+}
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.raw().serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Self::parse(raw.get().as_bytes()).map_err(D::Error::custom)
     }

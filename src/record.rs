@@ -3,6 +3,7 @@
 //! The fields and their order are in docs/format.md. Nothing here does I/O.
 
 pub mod changes;
+mod encode;
 pub mod events;
 pub mod microseconds;
 
@@ -10,19 +11,18 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer};
 
 use crate::crc::{self, Crc};
 use crate::event::Event;
-use crate::json::Json;
+use crate::json::{Json, JsonText};
 use crate::number::bounded;
 use crate::position::Position;
 use crate::revision::Revision;
 use crate::transaction::Write;
 
 /// One line of the journal, without its newline. Borrows from the text it was read from.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Record<'a> {
     /// The checksum of this line.
     #[serde(default)]
@@ -39,17 +39,17 @@ pub struct Record<'a> {
     #[serde(with = "microseconds")]
     pub time: Timestamp,
     /// The idempotency token.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub token: Option<Cow<'a, str>>,
     /// Cursors that this commit moves.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub acks: BTreeMap<String, Position>,
     /// Single events that this commit settles, while others before them are not.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub settles: BTreeMap<String, Position>,
     /// What the application sent along.
-    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
-    pub meta: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "some")]
+    pub meta: Option<JsonText<'a>>,
     /// The events, in order. Before the writes, so that a reader of events may stop early.
     #[serde(borrow, default)]
     pub events: Vec<EventRecord<'a>>,
@@ -59,24 +59,24 @@ pub struct Record<'a> {
 }
 
 /// An event in a line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct EventRecord<'a> {
     /// Its type.
     #[serde(borrow, rename = "type")]
     pub kind: Cow<'a, str>,
     /// What it is about.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub subject: Option<Cow<'a, str>>,
     /// Its data.
-    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
-    pub data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "some")]
+    pub data: Option<JsonText<'a>>,
     /// What goes with it.
-    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
-    pub meta: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "some")]
+    pub meta: Option<JsonText<'a>>,
 }
 
 /// A document in a line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct WriteRecord<'a> {
     /// The document's key.
     #[serde(borrow)]
@@ -86,8 +86,8 @@ pub struct WriteRecord<'a> {
     /// The new revision; `None` for a deletion.
     pub rev: Option<Revision>,
     /// The new value, compact; absent for a deletion.
-    #[serde(borrow, default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
-    pub doc: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "some")]
+    pub doc: Option<JsonText<'a>>,
 }
 
 impl<'a> EventRecord<'a> {
@@ -97,8 +97,8 @@ impl<'a> EventRecord<'a> {
         Self {
             kind: Cow::Borrowed(&event.kind),
             subject: event.subject.as_deref().map(Cow::Borrowed),
-            data: event.data.as_ref().map(Json::raw),
-            meta: event.meta.as_ref().map(Json::raw),
+            data: event.data.as_ref().map(Json::text),
+            meta: event.meta.as_ref().map(Json::text),
         }
     }
 }
@@ -111,24 +111,8 @@ impl<'a> WriteRecord<'a> {
             key: Cow::Borrowed(write.key.as_str()),
             was,
             rev: write.content.as_ref().map(|content| content.revision),
-            doc: write.content.as_ref().map(|content| content.json.raw()),
+            doc: write.content.as_ref().map(|content| content.json.text()),
         }
-    }
-}
-
-impl Record<'_> {
-    /// Appends this record and its newline; the line's checksum.
-    ///
-    /// `crc` is computed here, whatever the field holds.
-    pub fn encode(&self, buffer: &mut Vec<u8>) -> Crc {
-        let start = buffer.len();
-        if let Err(error) = serde_json::to_writer(&mut *buffer, self) {
-            // Writing to memory does not fail, and every field is a JSON value.
-            unreachable!("a record is always JSON: {error}");
-        }
-        let crc = crc::seal(&mut buffer[start..]);
-        buffer.push(b'\n');
-        crc
     }
 }
 
@@ -174,9 +158,11 @@ pub fn is_fill(bytes: &[u8]) -> bool {
 /// A field that may be absent; `null` is a value and not the same.
 ///
 /// # Errors
-/// For what is no JSON.
-pub fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+/// For what is no `T`.
+pub fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

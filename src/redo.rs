@@ -94,7 +94,7 @@ impl Redo {
             versions.known.extend(write.was);
             versions.known.extend(write.rev);
             versions.displaces |= versions.was_there && write.was != write.rev;
-            versions.last = write.doc.map(Json::scanned);
+            versions.last = write.doc.map(Json::of_text);
             versions.seq = record.seq;
         }
         Ok(())

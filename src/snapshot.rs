@@ -138,7 +138,7 @@ impl Item<'_> {
     /// That it is no JSON, in words.
     pub fn event(&self, end: &End<'_>) -> Result<RecordedEvent, String> {
         let data = format!(r#"{{"revision":"{}","document":{}}}"#, self.rev, self.doc.get());
-        let data = Json::written(data).map_err(|error| error.to_string())?;
+        let data = Json::recorded(data.as_bytes()).map_err(|error| error.to_string())?;
         Ok(RecordedEvent {
             event: Event {
                 kind: SNAPSHOT.to_owned(),

@@ -177,7 +177,7 @@ fn lines(model: &mut Model, path: &Path, bytes: &[u8]) {
             let (segment, text) = (path.to_owned(), text.trim_ascii_end().to_vec());
             let record = crate::record::decode(&text).expect("a line");
             for write in &record.writes {
-                let file = write.doc.map(|doc| crate::layout::pretty(doc.get()));
+                let file = write.doc.map(|doc| crate::layout::pretty(doc.as_str()));
                 model.documents.entry(write.key.to_string()).or_default().push((seq, file));
             }
             model.lines.push(LineAt { seq, batch, segment, offset, text: text.clone() });

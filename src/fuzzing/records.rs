@@ -1,11 +1,9 @@
 //! A line of the journal.
 
-use serde_json::value::RawValue;
-
 use crate::crc;
 use crate::event::RecordedEvent;
 use crate::filter::{Filter, Globs};
-use crate::json::Json;
+use crate::json::{Json, JsonText};
 use crate::key::Key;
 use crate::record::events::{EventLine, UpTo, decode_events};
 use crate::record::{Record, decode};
@@ -58,9 +56,9 @@ fn events(record: &Record<'_>, text: &[u8]) {
     assert_eq!(wanted.len(), record.events.len());
     for (recorded, event) in wanted.iter().zip(&record.events) {
         assert_eq!((recorded.kind(), recorded.about()), (&*event.kind, event.subject.as_deref()));
-        assert_eq!(recorded.data_json(), event.data.map(RawValue::get));
-        assert_eq!(recorded.meta_json(), event.meta.map(RawValue::get));
-        assert_eq!(recorded.commit_meta_json(), record.meta.map(RawValue::get));
+        assert_eq!(recorded.data_json(), event.data.map(JsonText::as_str));
+        assert_eq!(recorded.meta_json(), event.meta.map(JsonText::as_str));
+        assert_eq!(recorded.commit_meta_json(), record.meta.map(JsonText::as_str));
         let _ = recorded.data::<serde_json::Value>();
     }
 }
@@ -83,12 +81,14 @@ fn changes(record: &Record<'_>, text: &[u8]) {
         let change = at(&line, count + idx).expect("its writes are sound").expect("it is there");
         assert_eq!(change.id(), format!("1-{}-{}", record.seq, count + idx));
         assert_eq!(change.about(), Some(key.as_str()));
-        assert_eq!(change.commit_meta_json(), record.meta.map(RawValue::get));
+        assert_eq!(change.commit_meta_json(), record.meta.map(JsonText::as_str));
         let was = write.was.map_or("null".to_owned(), |was| format!("\"{was}\""));
         let (kind, data) = match write.rev.zip(write.doc) {
             Some((revision, document)) => {
-                let data =
-                    format!(r#"{{"revision":"{revision}","was":{was},"document":{document}}}"#);
+                let data = format!(
+                    r#"{{"revision":"{revision}","was":{was},"document":{}}}"#,
+                    document.as_str()
+                );
                 ("docbox.put", data)
             }
             None => ("docbox.remove", format!(r#"{{"was":{was}}}"#)),
@@ -106,7 +106,7 @@ fn use_all(record: &Record<'_>) {
             super::keys::stays_inside(&key);
         }
         if let Some(doc) = write.doc {
-            let _ = Json::scanned(doc).to::<serde::de::IgnoredAny>();
+            let _ = Json::of_text(doc).to::<serde::de::IgnoredAny>();
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::crc::Crc;
 use crate::error::Error;
-use crate::json::Json;
+use crate::json::{Json, JsonText};
 use crate::layout;
 use crate::record::events::{UpTo, decode_events};
 use crate::record::{EventRecord, Record, WriteRecord, decode};
@@ -58,7 +58,7 @@ fn commits(transaction: &Transaction) {
         token: None,
         acks: std::collections::BTreeMap::new(),
         settles: std::collections::BTreeMap::new(),
-        meta: transaction.meta.as_ref().map(Json::raw),
+        meta: transaction.meta.as_ref().map(Json::text),
         events: transaction.events.iter().map(EventRecord::of).collect(),
         writes: transaction.writes.iter().map(|write| WriteRecord::of(write, None)).collect(),
     };
@@ -75,7 +75,7 @@ fn commits(transaction: &Transaction) {
     for (read, write) in read.writes.iter().zip(&transaction.writes) {
         let content = write.content.as_ref();
         assert_eq!(read.key, write.key.as_str());
-        assert_eq!(read.doc.map(RawValue::get), content.map(|content| content.json.as_str()));
+        assert_eq!(read.doc.map(JsonText::as_str), content.map(|content| content.json.as_str()));
         assert_eq!(read.rev, content.map(|content| content.revision));
     }
 }

@@ -42,8 +42,8 @@ impl WriteText<'_> {
             }
             None => (REMOVE, format!(r#"{{"was":{was}}}"#)),
         };
-        let data =
-            Json::written(data).map_err(|error| format!("the line is no record: {error}"))?;
+        let data = Json::recorded(data.as_bytes())
+            .map_err(|error| format!("the line is no record: {error}"))?;
         Ok(Event { data: Some(data), ..Event::bare(kind).subject(key.as_str()) })
     }
 }

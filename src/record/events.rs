@@ -11,13 +11,12 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use memchr::memchr2;
-use serde_json::value::RawValue;
 
 use super::changes::WriteText;
 use super::{EventRecord, Record, WriteRecord, decode, microseconds};
 use crate::crc::{self, Crc};
 use crate::event::{Event, RecordedEvent};
-use crate::json::Json;
+use crate::json::{Json, JsonText};
 use crate::number;
 use crate::position::Position;
 use crate::revision::Revision;
@@ -69,9 +68,7 @@ pub(super) struct Value<'a>(&'a [u8]);
 impl Value<'_> {
     /// The value, which is written as it was scanned when it was committed.
     fn json(self) -> Result<Json, String> {
-        let raw: &RawValue = serde_json::from_slice(self.0)
-            .map_err(|error| format!("the line is no record: {error}"))?;
-        Ok(Json::scanned(raw))
+        Json::recorded(self.0).map_err(|error| format!("the line is no record: {error}"))
     }
 
     /// Its text, which is not parsed.
@@ -149,8 +146,8 @@ pub(super) fn as_written(line: &[u8], up_to: UpTo) -> Option<EventLine<'_>> {
 
 /// The same of a record that was read whole.
 fn of_record(record: Record<'_>, up_to: UpTo) -> EventLine<'_> {
-    fn value(raw: Option<&RawValue>) -> Option<Value<'_>> {
-        raw.map(|raw| Value(raw.get().as_bytes()))
+    fn value(text: Option<JsonText<'_>>) -> Option<Value<'_>> {
+        text.map(|text| Value(text.as_str().as_bytes()))
     }
     let events = record.events.into_iter().map(|event| {
         let EventRecord { kind, subject, data, meta } = event;
@@ -300,13 +297,15 @@ impl<'a> Text<'a> {
 
     fn number(&mut self) -> Option<u64> {
         let rest = &self.line[self.at..];
-        let digits = rest.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
+        // A number of so many digits is no more than a u64 holds.
+        let digits = rest.iter().take(19).take_while(|byte| byte.is_ascii_digit());
+        let (count, number) = digits.fold((0, 0), |(count, number), digit| {
+            (count + 1, number * 10 + u64::from(digit - b'0'))
+        });
+        self.at += count;
         // As JSON has it: no zero in front.
-        if digits == 0 || (digits > 1 && rest[0] == b'0') {
-            return None;
-        }
-        let text = str::from_utf8(self.take(digits)?).ok()?;
-        text.parse().ok().filter(|number| *number <= number::LAST)
+        let is_number = count > 0 && (count == 1 || rest[0] != b'0');
+        (is_number && number <= number::LAST).then_some(number)
     }
 
     /// The text up to the quote that ends it, if nothing in it is escaped.
