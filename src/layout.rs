@@ -147,6 +147,21 @@ fn after_string(bytes: &[u8], mut at: usize) -> usize {
 
 /// How many bytes of a string follow that need no look: no quote, no backslash, no control character.
 fn plain(bytes: &[u8]) -> usize {
+    // Most strings are short. What is longer is looked at in blocks, each of them whole, whatever is in it: that
+    // is many bytes at once.
+    let (first, rest) = bytes.split_at(bytes.len().min(16));
+    let few = plain_words(first);
+    if few < first.len() {
+        return few;
+    }
+    let (blocks, _) = rest.as_chunks::<32>();
+    let any = |block: &[u8; 32]| block.iter().fold(false, |any, byte| any | needs_look(*byte));
+    let whole = 32 * blocks.iter().position(any).unwrap_or(blocks.len());
+    few + whole + plain_words(&rest[whole..])
+}
+
+/// The same, for few bytes.
+fn plain_words(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
     let (words, rest) = bytes.as_chunks::<8>();
@@ -162,8 +177,12 @@ fn plain(bytes: &[u8]) -> usize {
             return at * 8 + (hits & HIGHS).trailing_zeros() as usize / 8;
         }
     }
-    let needs_look = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    words.len() * 8 + rest.iter().position(needs_look).unwrap_or(rest.len())
+    let position = rest.iter().position(|byte| needs_look(*byte));
+    words.len() * 8 + position.unwrap_or(rest.len())
+}
+
+fn needs_look(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::scan::{Expected, continues, damaged, events_continue, line_at};
+use memchr::memchr;
+
+use super::scan::{Expected, continues, damaged, events_continue};
 use super::segment::Segments;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
@@ -226,7 +228,7 @@ impl OpenSegment {
         let mut looked_at = 0;
         loop {
             let rest = self.buffer.get(self.at + looked_at..self.filled).unwrap_or_default();
-            let len = looked_at + line_at(rest).len();
+            let len = looked_at + memchr(b'\n', rest).unwrap_or(rest.len());
             if self.at + len < self.filled {
                 return Ok(len);
             }

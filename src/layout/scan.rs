@@ -79,6 +79,13 @@ impl<'t> Scan<'t> {
     }
 
     fn skip_space(&mut self) {
+        // Most texts have none, and every other character of the grammar is a higher one.
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.drop_space();
+        }
+    }
+
+    fn drop_space(&mut self) {
         let from = self.at;
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
