@@ -118,7 +118,8 @@ fn write(
             return Err(Failure::Void(error));
         }
     };
-    if let Err(failed) = append(locked, place, &mut batch) {
+    let next = batch.head(place);
+    if let Err(failed) = append(locked, (place, &next), &mut batch) {
         batch.discard();
         return Err(match failed {
             Failed::Untouched(error) => Failure::Void(error),
@@ -128,21 +129,26 @@ fn write(
     // Durable. From here on it cannot be taken back.
     // Whoever waits for the head is awake by the time it has moved, or nearly: to wake takes longer than what is left.
     core.bell.ring();
-    let (head, lines) = (batch.head(place), batch.take_lines());
+    let lines = batch.take_lines();
     drop(reserve);
-    let moved = batch.put_in_place().and_then(|()| locked.leave(&head));
+    let moved = batch.put_in_place().and_then(|()| locked.leave(&next));
     let version = moved.map_err(Failure::InDoubt)?;
-    core.spool.after(head.seq);
-    tracing::debug!(seq = head.seq, "committed");
-    core.latest.note(version, head, lines);
+    core.spool.after(next.seq);
+    tracing::debug!(seq = next.seq, "committed");
+    core.latest.note(version, next, lines);
     core.bell.ring();
     Ok(())
 }
 
-/// Writes the lines of a batch, and syncs them; while the disk takes them, what could be in vain is looked at, and
-/// the documents are written into the spool.
-fn append(locked: &mut Locked<'_>, place: Place, batch: &mut Batch<'_>) -> Result<(), Failed> {
+/// Writes the lines of a batch, and syncs them; while the disk takes them, what could be in vain is looked at, the
+/// documents are written into the spool, and the head that is next is made ready.
+fn append(
+    locked: &mut Locked<'_>,
+    (place, next): (Place, &Head),
+    batch: &mut Batch<'_>,
+) -> Result<(), Failed> {
     locked.journal().write(place, batch.line_bytes())?;
+    locked.make_head_ready(next);
     let ready = locked.journal().check_is_there().and_then(|()| batch.fill());
     if let Err(error) = ready {
         return Err(locked.journal().take_back(place, batch.line_bytes().len(), error));

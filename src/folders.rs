@@ -1,6 +1,7 @@
 //! The folders that a batch puts documents into. Each is entered once, before anything is durable.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::documents::Documents;
@@ -19,14 +20,16 @@ pub struct Folders<'a> {
     documents: &'a Documents,
     /// The lock under which they are used; `None` where its home was looked at already.
     lock: Option<&'a CommitLock>,
-    entered: HashMap<PathBuf, Folder>,
+    /// By their paths, as they are written: to take a path apart costs more than to enter it.
+    entered: HashMap<OsString, Folder>,
+    spool: Option<Folder>,
 }
 
 impl<'a> Folders<'a> {
     /// None is entered yet.
     #[must_use]
     pub fn new(documents: &'a Documents) -> Self {
-        Self { documents, lock: None, entered: HashMap::new() }
+        Self { documents, lock: None, entered: HashMap::new(), spool: None }
     }
 
     /// The same for who holds a lock and has not looked at its home yet: it is looked at before anything is made.
@@ -60,7 +63,7 @@ impl<'a> Folders<'a> {
     /// What the disk says.
     pub fn of(&mut self, key: &Key, document: &Path) -> Result<Option<Folder>> {
         let path = fs::parent(document);
-        if let Some(folder) = self.entered.get(path) {
+        if let Some(folder) = self.entered.get(path.as_os_str()) {
             return Ok(Some(folder.clone()));
         }
         match self.enter(path) {
@@ -68,7 +71,7 @@ impl<'a> Folders<'a> {
             // Found by its path alone: what lies behind a link is not ours.
             Ok(folder) if self.documents.has_real_folders(key)? => Ok(Some(folder)),
             Ok(_) => {
-                self.entered.remove(path);
+                self.entered.remove(path.as_os_str());
                 Ok(None)
             }
             Err(error) => {
@@ -89,7 +92,7 @@ impl<'a> Folders<'a> {
     pub fn make(&mut self, key: &Key, document: &Path, made: &mut Vec<PathBuf>) -> Result<Folder> {
         make_folders(self.documents, key, made)?;
         // One that was entered before may have been removed since.
-        self.entered.remove(fs::parent(document));
+        self.entered.remove(fs::parent(document).as_os_str());
         self.enter(fs::parent(document))
     }
 
@@ -98,12 +101,13 @@ impl<'a> Folders<'a> {
     /// # Errors
     /// What the disk says.
     pub fn spool(&mut self) -> Result<Folder> {
-        let path = self.documents.names().spool();
-        if let Some(folder) = self.entered.get(&path) {
+        if let Some(folder) = &self.spool {
             return Ok(folder.clone());
         }
         self.check_lock()?;
-        self.enter(&path)
+        let path = self.documents.names().spool();
+        let entered = Folder::enter(self.documents.shared_fs(), path.clone());
+        Ok(self.spool.insert(entered.context("enter", &path)?).clone())
     }
 
     /// The spool, by its path alone.
@@ -115,7 +119,8 @@ impl<'a> Folders<'a> {
     /// Whether putting the documents of this batch in place takes descriptors that are not held yet.
     #[must_use]
     pub fn need_descriptors(&self) -> bool {
-        self.entered.len() >= ENTERED || self.entered.values().any(|folder| !folder.is_entered())
+        let mut folders = self.entered.values().chain(&self.spool);
+        self.entered.len() >= ENTERED || folders.any(|folder| !folder.is_entered())
     }
 
     fn enter(&mut self, path: &Path) -> Result<Folder> {
@@ -124,7 +129,7 @@ impl<'a> Folders<'a> {
         }
         let entered = Folder::enter(self.documents.shared_fs(), path.to_owned());
         let folder = entered.context("enter", path)?;
-        self.entered.insert(path.to_owned(), folder.clone());
+        self.entered.insert(path.as_os_str().to_owned(), folder.clone());
         Ok(folder)
     }
 }

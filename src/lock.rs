@@ -193,6 +193,13 @@ impl Locked<'_> {
         Ok(FIRST_VERSION)
     }
 
+    /// Makes ready what [`Locked::leave`] will write. Whether it can be written is said then.
+    pub fn make_head_ready(&mut self, head: &Head) {
+        if let Some(writer) = &mut self.desk.head {
+            let _ = writer.make_ready(head);
+        }
+    }
+
     /// Makes the register anew, where no slot of it is readable or it is missing.
     ///
     /// # Errors

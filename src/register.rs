@@ -163,6 +163,8 @@ pub struct RegisterWriter<T> {
     register: Register<T>,
     slots: Slots<T>,
     draft: Draft,
+    /// What the draft says, where that is to be written yet.
+    ready: Option<Said<T>>,
     /// The slot that a power cut cannot take; never overwritten until another is synced.
     synced: Option<usize>,
     /// Whether anything was written since the last good sync.
@@ -172,7 +174,7 @@ pub struct RegisterWriter<T> {
     suspect: bool,
 }
 
-impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
+impl<T: Clone + PartialEq + Serialize + DeserializeOwned> RegisterWriter<T> {
     /// For a register that is never synced (`head`).
     #[must_use]
     pub fn unsynced(register: Register<T>) -> Self {
@@ -180,6 +182,7 @@ impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
             register,
             slots: Slots::unread(),
             draft: Draft::new(),
+            ready: None,
             synced: None,
             dirty: false,
             suspect: false,
@@ -221,12 +224,52 @@ impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
         Ok(newest.and_then(|slot| self.slots.value(slot).cloned()))
     }
 
+    /// Makes the bytes of a value that is about to be written, for who has the time now and not then.
+    ///
+    /// # Errors
+    /// As [`RegisterWriter::write`].
+    pub fn make_ready(&mut self, value: &T) -> Result<()> {
+        let said = self.next(value)?;
+        self.ready = Some(said);
+        Ok(())
+    }
+
     /// Writes a value; the version that it has now. Visible at once, durable after [`RegisterWriter::sync`].
     ///
     /// # Errors
     /// What the disk says; the value before is still there.
     pub fn write(&mut self, value: &T) -> Result<u64> {
+        let versions = self.versions();
+        let is_next = |said: &Said<T>| {
+            (said.version, said.synced) == versions && said.value.as_ref() == Some(value)
+        };
+        let said = match self.ready.take().filter(is_next) {
+            Some(said) => said,
+            None => self.next(value)?,
+        };
+        let slot = (0..SLOTS)
+            .filter(|slot| Some(*slot) != self.synced)
+            .min_by_key(|slot| self.slots.version(*slot))
+            .unwrap_or(0);
+        let (version, bytes) = (said.version, self.draft.bytes());
+        self.dirty = true;
+        self.slots.forget(slot);
+        self.register.put(slot, bytes)?;
+        self.slots.wrote(slot, bytes, said);
+        Ok(version)
+    }
+
+    /// The version of what is written next, and the one that was synced last.
+    fn versions(&self) -> (u64, u64) {
         let version = self.slots.newest().map_or(0, |slot| self.slots.version(slot)) + 1;
+        (version, self.synced.map_or(0, |slot| self.slots.version(slot)))
+    }
+
+    /// Makes the draft of what is written next.
+    fn next(&mut self, value: &T) -> Result<Said<T>> {
+        // Whatever was ready is no more what the draft says.
+        self.ready = None;
+        let (version, synced) = self.versions();
         if version > number::LAST {
             let path = self.register.path.display();
             return Err(Error::Invalid(format!(
@@ -234,18 +277,8 @@ impl<T: Clone + Serialize + DeserializeOwned> RegisterWriter<T> {
                 number::LAST
             )));
         }
-        let synced = self.synced.map_or(0, |slot| self.slots.version(slot));
-        let bytes = self.draft.make(&self.register.path, version, synced, value)?;
-        let slot = (0..SLOTS)
-            .filter(|slot| Some(*slot) != self.synced)
-            .min_by_key(|slot| self.slots.version(*slot))
-            .unwrap_or(0);
-        self.dirty = true;
-        self.slots.forget(slot);
-        self.register.put(slot, bytes)?;
-        let said = Said { version, synced, value: Some(value.clone()) };
-        self.slots.wrote(slot, bytes, said);
-        Ok(version)
+        self.draft.make(&self.register.path, version, synced, value)?;
+        Ok(Said { version, synced, value: Some(value.clone()) })
     }
 
     /// Makes the newest value durable.

@@ -188,9 +188,9 @@ fn the_layout_is_two_spaces_a_level_and_one_final_newline() {
 }
 
 #[test]
-fn a_look_at_eight_bytes_finds_what_a_look_at_each_finds() {
+fn a_look_at_many_bytes_at_once_finds_what_a_look_at_each_finds() {
     let stops = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    for length in 0..20 {
+    for length in (0..20).chain(46..52).chain(78..84) {
         for at in 0..length {
             for byte in 0..=u8::MAX {
                 for around in [b' ', b'!', b'#', b'[', b']', b'a', 0x7f, 0x80, 0xff] {

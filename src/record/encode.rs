@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{EventRecord, Record, WriteRecord};
+use super::{EventRecord, Record, WriteRecord, microseconds};
 use crate::crc::{self, Crc};
 use crate::json::JsonText;
 
@@ -28,7 +28,9 @@ impl Line<'_> {
         self.member(",\"prev\":", &record.prev);
         self.member(",\"seq\":", &record.seq);
         self.member(",\"batch\":", &record.batch);
-        self.put(&format!(",\"time\":\"{:.6}\"", record.time));
+        self.put(",\"time\":\"");
+        microseconds::write(record.time, self.0);
+        self.put("\"");
         self.member_if(",\"token\":", record.token.as_ref());
         self.member_if(",\"acks\":", Some(&record.acks).filter(|acks| !acks.is_empty()));
         self.member_if(

@@ -1,14 +1,27 @@
 //! Times to the microsecond, always with six digits: `2026-11-23T08:10:00.123456Z`.
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Deserializer, Serializer};
+
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
+/// Appends the text form.
+pub fn write(time: Timestamp, buffer: &mut Vec<u8>) {
+    if let Err(error) = PRINTER.print_timestamp(&time, buffer) {
+        // Writing to memory does not fail.
+        unreachable!("a time is always text: {error}");
+    }
+}
 
 /// The text form.
 ///
 /// # Errors
 /// What the serializer says.
 pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{time:.6}"))
+    let mut text = String::with_capacity(FORM.len());
+    PRINTER.print_timestamp(time, &mut text).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(&text)
 }
 
 /// Reads the text form back.

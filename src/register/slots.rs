@@ -196,7 +196,7 @@ impl Draft {
         Self { line: Vec::new(), bytes }
     }
 
-    /// The bytes of a slot: the value's own JSON object with `crc`, `version` and, where one is, the
+    /// Makes the bytes of a slot: the value's own JSON object with `crc`, `version` and, where one is, the
     /// version that was synced last in front.
     pub(super) fn make<T: Serialize>(
         &mut self,
@@ -222,6 +222,11 @@ impl Draft {
             self.bytes[end..before].fill(b' ');
         }
         Ok(&self.bytes)
+    }
+
+    /// The slot that was made last.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// `None` where the value is no object, or an empty one.

@@ -168,7 +168,28 @@ fn a_write_never_touches_the_newest_slot() {
     }
 }
 
-#[derive(Clone, serde::Serialize, Deserialize)]
+#[test]
+fn what_was_made_ready_is_written_where_it_is_what_is_to_be_written_next_and_not_otherwise() {
+    let bench = Bench::new();
+    let (mut writer, _) = RegisterWriter::take_over(&OsFs, bench.register()).unwrap();
+    // By this writer, by this writer after another value, and by the next after another writer.
+    for (ready, between, other) in [(1, None, false), (2, Some(3), false), (4, None, true)] {
+        writer.make_ready(&Value { at: ready }).unwrap();
+        if let Some(at) = between {
+            writer.write(&Value { at }).unwrap();
+            assert_eq!(bench.read(), Some(at));
+        }
+        if other {
+            RegisterWriter::take_over(&OsFs, bench.register()).unwrap();
+            writer.refresh().unwrap();
+        }
+        let newest = bench.register().reader().read().unwrap().unwrap().0;
+        assert_eq!(writer.write(&Value { at: ready }).unwrap(), newest + 1);
+        assert_eq!(bench.read(), Some(ready));
+    }
+}
+
+#[derive(Clone, PartialEq, serde::Serialize, Deserialize)]
 struct Large {
     text: String,
 }
