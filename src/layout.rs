@@ -5,6 +5,8 @@
 
 mod scan;
 
+use memchr::memchr2;
+
 use crate::error::{Error, Result};
 use scan::{Fault, Scan};
 
@@ -124,65 +126,26 @@ impl Page<'_> {
     }
 
     fn break_line(&mut self, at: usize, depth: usize) {
+        const SPACES: [u8; 2 * LETTER_LEVELS] = [b' '; 2 * LETTER_LEVELS];
         self.copy(at);
         self.out.push(b'\n');
         // Bounded, so that what no `compact` returned cannot make the page grow without end.
-        self.out.resize(self.out.len() + 2 * depth.min(LETTER_LEVELS), b' ');
+        self.out.extend_from_slice(&SPACES[..2 * depth.min(LETTER_LEVELS)]);
     }
 }
 
 /// Where the text goes on after the string that begins at `at`.
 fn after_string(bytes: &[u8], mut at: usize) -> usize {
     at += 1;
-    loop {
-        at += plain(bytes.get(at..).unwrap_or_default());
-        match bytes.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return bytes.len(),
+    while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
         }
+        // Whatever is escaped, it is not the end.
+        at += 2;
     }
-}
-
-/// How many bytes of a string follow that need no look: no quote, no backslash, no control character.
-fn plain(bytes: &[u8]) -> usize {
-    // Most strings are short. What is longer is looked at in blocks, each of them whole, whatever is in it: that
-    // is many bytes at once.
-    let (first, rest) = bytes.split_at(bytes.len().min(16));
-    let few = plain_words(first);
-    if few < first.len() {
-        return few;
-    }
-    let (blocks, _) = rest.as_chunks::<32>();
-    let any = |block: &[u8; 32]| block.iter().fold(false, |any, byte| any | needs_look(*byte));
-    let whole = 32 * blocks.iter().position(any).unwrap_or(blocks.len());
-    few + whole + plain_words(&rest[whole..])
-}
-
-/// The same, for few bytes.
-fn plain_words(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let (quote, backslash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
-        // The high bit of each byte that was less than the number subtracted. A borrow makes a false
-        // hit only above a true one, and the lowest is what counts.
-        let hits = (word.wrapping_sub(ONES * 0x20) & !word)
-            | (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash);
-        if hits & HIGHS != 0 {
-            return at * 8 + (hits & HIGHS).trailing_zeros() as usize / 8;
-        }
-    }
-    let position = rest.iter().position(|byte| needs_look(*byte));
-    words.len() * 8 + position.unwrap_or(rest.len())
-}
-
-fn needs_look(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+    bytes.len()
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ impl Locked<'_> {
             self.desk.head = register.map(RegisterWriter::unsynced);
         }
         match &mut self.desk.head {
-            Some(writer) => writer.refresh(),
+            Some(writer) => writer.refresh_unsynced(),
             None => Ok(None),
         }
     }

@@ -136,9 +136,9 @@ enum Place {
 }
 
 fn encode(segment: &str, place: Place) -> Cow<'_, str> {
-    // Longer than a device's name, and letters, digits and dashes alone: as most are.
+    // Letters, digits and dashes alone, as most are; and no device's name, which is short and begins with a letter.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if segment.len() > 4 && segment.bytes().all(plain) {
+    if segment.bytes().all(plain) && (segment.len() > 4 || segment.starts_with(char::is_numeric)) {
         return Cow::Borrowed(segment);
     }
     // The dot of a final `.json` in a folder: else key `a` and a folder `a.json` would want one name.

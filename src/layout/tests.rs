@@ -4,6 +4,7 @@ use proptest::sample::{Index, select};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::scan::plain;
 use super::*;
 
 fn kept(text: &str) -> String {

@@ -227,6 +227,19 @@ fn who_reads_it_again_sees_every_write_of_every_writer() {
 }
 
 #[test]
+fn of_a_register_that_nobody_syncs_each_writer_sees_what_the_others_wrote_last() {
+    let bench = Bench::new();
+    let mut writers = [(); 3].map(|()| RegisterWriter::unsynced(bench.register()));
+    for (at, who) in [0, 0, 1, 2, 1, 1, 1, 0, 2, 2, 2, 2, 2, 2, 0, 0, 1].into_iter().enumerate() {
+        let (at, writer) = (at as u64, &mut writers[who]);
+        assert_eq!(writer.refresh_unsynced().unwrap(), Some(Value { at }));
+        assert_eq!(writer.refresh_unsynced().unwrap(), Some(Value { at }));
+        assert_eq!(writer.write(&Value { at: at + 1 }).unwrap(), FIRST_VERSION + at + 1);
+        assert_eq!(bench.read(), Some(at + 1));
+    }
+}
+
+#[test]
 fn what_was_read_once_is_not_believed_when_its_bytes_have_changed() {
     let bench = Bench::new();
     let (mut writer, _) = RegisterWriter::take_over(&OsFs, bench.register()).unwrap();
