@@ -42,7 +42,7 @@ pub fn wanted(
         let counted = reader.read_up_to(head, filter.up_to(), |line| {
             let places = filter.places(line, 0);
             let within = places.filter(|place| (from..end).contains(place));
-            Ok((within.count() as u64, line.time))
+            Ok((within.count() as u64, line.time()?))
         })?;
         let Some((count, time)) = counted else { break };
         wanted.events += count;

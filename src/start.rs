@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::journal::Segments;
 use crate::position::Position;
+use crate::record::events::EventLine;
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,13 +89,17 @@ fn at(core: &Core, asked: Timestamp, oldest: u64, head: &Head) -> Result<Positio
     let mut reader = core.reader(from);
     loop {
         let seq = reader.next();
-        match reader.read_events(head, |line| Ok(line.time))? {
+        match reader.read_events(head, time)? {
             Some(time) if time < asked => {}
             _ => return Ok(Position::new(seq, 0)),
         }
     }
 }
 
+fn time(line: &EventLine<'_>) -> std::result::Result<Timestamp, String> {
+    line.time()
+}
+
 fn time_of(core: &Core, seq: u64, head: &Head) -> Result<Option<Timestamp>> {
-    core.reader(seq).read_events(head, |line| Ok(line.time))
+    core.reader(seq).read_events(head, time)
 }

@@ -49,7 +49,7 @@ fn line(text: &[u8]) {
 fn events(record: &Record<'_>, text: &[u8]) {
     let line = decode_events(text, UpTo::Events).expect("its events are read as well");
     assert_eq!((line.seq, line.batch), (record.seq, record.batch));
-    assert_eq!((line.prev, line.time), (record.prev, record.time));
+    assert_eq!((line.prev, line.time()), (record.prev, Ok(record.time)));
     let all = Filter::new(&Globs::default()).expect("a filter without globs").with_own();
     let mut wanted: Vec<RecordedEvent> = Vec::new();
     all.wanted(&line, 0, 1, &mut wanted).expect("its events are sound");

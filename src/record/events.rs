@@ -41,8 +41,7 @@ pub struct EventLine<'a> {
     pub seq: u64,
     /// The first commit that was synced together with this one.
     pub batch: u64,
-    /// When it was committed.
-    pub time: Timestamp,
+    time: Time<'a>,
     /// The events, in order.
     pub events: Vec<EventText<'a>>,
     /// The writes, in order, where they were read.
@@ -59,6 +58,14 @@ pub struct EventText<'a> {
     pub subject: Option<Cow<'a, str>>,
     data: Option<Value<'a>>,
     meta: Option<Value<'a>>,
+}
+
+/// When a line was committed.
+#[derive(Clone, Copy, Debug)]
+enum Time<'a> {
+    Known(Timestamp),
+    /// It has the form of a time, and is not read yet.
+    Text(&'a str),
 }
 
 /// The bytes of a value, as far as its brackets say.
@@ -78,6 +85,19 @@ impl Value<'_> {
 }
 
 impl EventLine<'_> {
+    /// When it was committed.
+    ///
+    /// # Errors
+    /// That it is no time, in words.
+    pub fn time(&self) -> Result<Timestamp, String> {
+        match self.time {
+            Time::Known(time) => Ok(time),
+            Time::Text(text) => {
+                microseconds::parse(text).map_err(|error| format!("the line is no record: {error}"))
+            }
+        }
+    }
+
     /// The event `idx`, with its place and time; behind the events, as far as writes were read, that which tells
     /// of a write. So the place of each is the same whoever reads it.
     ///
@@ -96,7 +116,7 @@ impl EventLine<'_> {
             event,
             position: Position::new(self.seq, idx),
             epoch,
-            time: self.time,
+            time: self.time()?,
             commit_meta: json(self.meta)?,
         }))
     }
@@ -163,7 +183,7 @@ fn of_record(record: Record<'_>, up_to: UpTo) -> EventLine<'_> {
         prev: record.prev,
         seq: record.seq,
         batch: record.batch,
-        time: record.time,
+        time: Time::Known(record.time),
         events: events.collect(),
         writes: writes.collect(),
         meta: value(record.meta),
@@ -186,8 +206,7 @@ impl<'a> Text<'a> {
         self.literal(b",\"batch\":")?;
         let batch = self.number()?;
         self.literal(b",\"time\":\"")?;
-        let time = microseconds::read(self.take(27)?)?;
-        self.literal(b"\"")?;
+        let time = self.time()?;
         self.member(b",\"token\":")?;
         self.member(b",\"acks\":")?;
         self.member(b",\"settles\":")?;
@@ -202,6 +221,17 @@ impl<'a> Text<'a> {
         };
         Position::check_room(events.len(), writes.len()).ok()?;
         Some(EventLine { crc, prev, seq, batch, time, events, writes, meta })
+    }
+
+    /// A time in the form in which it is written, and the quote that ends it.
+    fn time(&mut self) -> Option<Time<'a>> {
+        let (text, _) = self.line[self.at..].split_first_chunk()?;
+        if !microseconds::has_form(text) {
+            return None;
+        }
+        self.skip(text.len())?;
+        self.literal(b"\"")?;
+        str::from_utf8(text).ok().map(Time::Text)
     }
 
     /// The writes, up to the end of the line. Not inlined: most readers do not come here.

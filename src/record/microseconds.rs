@@ -29,29 +29,37 @@ pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok
 /// # Errors
 /// For what is no time.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    let text = <&str>::deserialize(deserializer)?;
+    parse(<&str>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+/// Reads a time, in whatever form of RFC 3339 it is written.
+///
+/// # Errors
+/// For what is no time.
+pub(super) fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
     if let Some(time) = read(text.as_bytes()) {
         return Ok(time);
     }
-    let time: Timestamp = text.parse().map_err(serde::de::Error::custom)?;
     // No more digits than are written, so that what was read compares with what is written next.
-    Timestamp::from_microsecond(time.as_microsecond()).map_err(serde::de::Error::custom)
+    Timestamp::from_microsecond(text.parse::<Timestamp>()?.as_microsecond())
 }
 
 /// The one form in which they are written, with a 0 for each digit.
 const FORM: &[u8; 27] = b"0000-00-00T00:00:00.000000Z";
 
-/// Reads that form; `None` for any other, right or not.
-pub(super) fn read(text: &[u8]) -> Option<Timestamp> {
-    let text: &[u8; FORM.len()] = text.try_into().ok()?;
+/// Whether a text has that form.
+pub(super) fn has_form(text: &[u8; FORM.len()]) -> bool {
     // Each byte is looked at, whatever the others are: so many branches would cost more.
     let is_wrong = |(byte, form): (&u8, &u8)| match form {
         b'0' => !byte.is_ascii_digit(),
         form => byte != form,
     };
-    if text.iter().zip(FORM).map(is_wrong).fold(false, |any, wrong| any | wrong) {
-        return None;
-    }
+    !text.iter().zip(FORM).map(is_wrong).fold(false, |any, wrong| any | wrong)
+}
+
+/// Reads that form; `None` for any other, right or not.
+fn read(text: &[u8]) -> Option<Timestamp> {
+    let text = text.try_into().ok().filter(has_form)?;
     let number = |from: usize, to: usize| {
         text[from..to].iter().fold(0_i64, |number, digit| number * 10 + i64::from(digit - b'0'))
     };

@@ -179,7 +179,7 @@ pub(super) fn same_events(line: &[u8]) {
 
 fn same_up_to(line: &[u8], up_to: UpTo) {
     let (record, seen) = (decode(line).unwrap(), decode_events(line, up_to).unwrap());
-    assert_eq!((seen.crc, seen.prev, seen.time), (record.crc, record.prev, record.time));
+    assert_eq!((seen.crc, seen.prev, seen.time()), (record.crc, record.prev, Ok(record.time)));
     assert_eq!((seen.seq, seen.batch), (record.seq, record.batch));
     assert_eq!(seen.events.len(), record.events.len());
     for (idx, event) in record.events.iter().enumerate() {
@@ -305,6 +305,18 @@ fn what_the_scan_would_refuse_and_another_writer_let_through_is_handed_over_as_i
         assert!(as_written(&odd, UpTo::Events).is_some());
         same_events(&odd);
     }
+}
+
+#[test]
+fn an_event_that_is_wanted_of_a_line_whose_time_is_none_is_refused() {
+    for time in ["2026-13-23T08", "2026-02-30T08", "2026-11-23T24"] {
+        let odd = rewritten(&line(&record()), "2026-11-23T08", time);
+        assert!(decode(&odd).is_err(), "{time}");
+        let seen = decode_events(&odd, UpTo::Events).unwrap();
+        assert!(seen.event(0, 1).is_err() && seen.time().is_err(), "{time}");
+    }
+    // A leap second is in no calendar of ours, and a time all the same.
+    same_events(&rewritten(&line(&record()), "08:10:00", "23:59:60"));
 }
 
 #[test]
