@@ -45,6 +45,10 @@ impl Placed {
     /// The revision of a document whose file is this now, if it is as it was put there.
     #[must_use]
     pub fn revision(&self, key: &Key, now: &Stat) -> Option<Revision> {
+        // Somebody may have written to it in the very second in which it was put there.
+        if now.may_be_coarse() {
+            return None;
+        }
         let documents = self.documents();
         let (stat, revision) = documents.get(key)?;
         (stat == now && now.is_settled(self.tick)).then_some(*revision)
@@ -65,6 +69,8 @@ mod tests {
     /// A file that changed so long ago.
     fn stat(ago: Duration) -> Stat {
         let changed_ns = Timestamp::now().as_nanosecond() - ago.as_nanos().cast_signed();
+        // Not a whole second, by chance.
+        let changed_ns = changed_ns | 1;
         Stat {
             kind: Kind::File,
             len: 10,
@@ -101,6 +107,9 @@ mod tests {
         }
         placed.forget(&key);
         assert_eq!(placed.revision(&key, &old), None);
+        let whole = Stat { changed_ns: old.changed_ns / 1_000_000_000 * 1_000_000_000, ..old };
+        placed.note(key.clone(), whole, revision);
+        assert_eq!(placed.revision(&key, &whole), None, "the filesystem may know no others");
         // Times are coarse: it may have changed again since. One of the future is as of now.
         for recent in [stat(Duration::ZERO), Stat { changed_ns: i128::MAX / 2, ..old }] {
             placed.note(key.clone(), recent, revision);

@@ -72,13 +72,17 @@ impl Stat {
         self.same_file(other) && self.len == other.len && self.modified_ns == other.modified_ns
     }
 
+    /// Whether its time is a whole second: its filesystem may know no others.
+    #[must_use]
+    pub fn may_be_coarse(&self) -> bool {
+        self.changed_ns % SECOND_NS == 0
+    }
+
     /// Whether it has not been changed for so long that a change from now on is one of another time, where a clock
     /// moves on within `tick`.
     #[must_use]
     pub fn is_settled(&self, tick: Duration) -> bool {
-        // A whole second: the filesystem may know no others.
-        let is_whole = self.changed_ns % SECOND_NS == 0;
-        let tick = if is_whole { tick.max(COARSEST) } else { tick };
+        let tick = if self.may_be_coarse() { tick.max(COARSEST) } else { tick };
         let age_ns = Timestamp::now().as_nanosecond() - self.changed_ns;
         u128::try_from(age_ns).is_ok_and(|age_ns| age_ns >= tick.as_nanos())
     }
