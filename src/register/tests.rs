@@ -200,7 +200,13 @@ fn a_value_that_fills_its_slot_is_refused() {
     let register = Register::<Large>::open(&OsFs, &bench.path, Open::Write).unwrap().unwrap();
     let mut writer = RegisterWriter::unsynced(register);
     assert!(writer.write(&Large { text: "x".repeat(4000) }).is_ok());
-    assert!(writer.write(&Large { text: "x".repeat(4096) }).is_err());
+    let large = Large { text: "x".repeat(4096) };
+    assert!(writer.write(&large).is_err());
+    let small = Large { text: "y".into() };
+    writer.make_ready(&small).unwrap();
+    assert!(writer.make_ready(&large).is_err());
+    writer.write(&small).unwrap();
+    assert_eq!(writer.register.read().unwrap().map(|value| value.text), Some(small.text));
 }
 
 /// What a reader says that has read it before, which is what one says that never did.
