@@ -47,6 +47,7 @@ pub struct Documents {
     ignores_case: bool,
     /// The filesystem of `.docbox`, from which alone a file can be put in place in one step.
     device: u64,
+    spool: fs::Folder,
 }
 
 impl Documents {
@@ -60,7 +61,8 @@ impl Documents {
             fs::stat_if_there(&*fs, &other_case).context("look at", &other_case)?.is_some();
         let home = names.home();
         let device = fs.stat(&home).context("look at", &home)?.device;
-        Ok(Self { fs, names, ignores_case, device })
+        let spool = fs::Folder::by_path(&fs, names.spool());
+        Ok(Self { fs, names, ignores_case, device, spool })
     }
 
     /// Reads a document; `None` when there is none.
@@ -250,6 +252,11 @@ impl Documents {
 
     pub(crate) fn shared_fs(&self) -> &Arc<dyn Fs> {
         &self.fs
+    }
+
+    /// The spool, by its path.
+    pub(crate) fn spool(&self) -> &fs::Folder {
+        &self.spool
     }
 
     pub(crate) fn names(&self) -> &Names {

@@ -105,15 +105,9 @@ impl<'a> Folders<'a> {
             return Ok(folder.clone());
         }
         self.check_lock()?;
-        let path = self.documents.names().spool();
-        let entered = Folder::enter(self.documents.shared_fs(), path.clone());
-        Ok(self.spool.insert(entered.context("enter", &path)?).clone())
-    }
-
-    /// The spool, by its path alone.
-    #[must_use]
-    pub fn spool_unentered(&self) -> Folder {
-        Folder::by_path(self.documents.shared_fs(), self.documents.names().spool())
+        let spool = self.documents.spool();
+        let entered = spool.enter().context("enter", spool.path())?;
+        Ok(self.spool.insert(entered).clone())
     }
 
     /// Whether putting the documents of this batch in place takes descriptors that are not held yet.
@@ -124,11 +118,11 @@ impl<'a> Folders<'a> {
     }
 
     fn enter(&mut self, path: &Path) -> Result<Folder> {
+        let folder = Folder::by_path(self.documents.shared_fs(), path);
         if self.entered.len() >= ENTERED {
-            return Ok(Folder::by_path(self.documents.shared_fs(), path.to_owned()));
+            return Ok(folder);
         }
-        let entered = Folder::enter(self.documents.shared_fs(), path.to_owned());
-        let folder = entered.context("enter", path)?;
+        let folder = folder.enter().context("enter", path)?;
         self.entered.insert(path.as_os_str().to_owned(), folder.clone());
         Ok(folder)
     }

@@ -1,5 +1,7 @@
 //! `commit.lock`, and what only its holder may touch: the journal's end and `head`.
 
+use std::path::PathBuf;
+
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, FileId, Fs, Lock, Open};
 use crate::head::{self, Head};
@@ -16,7 +18,8 @@ pub struct CommitLock {
     names: Names,
     process_id: u32,
     how: Open,
-    /// The lock's own file, as it was opened.
+    /// The lock's own file: where it is, and which, as it was opened.
+    path: PathBuf,
     id: FileId,
     desk: Mutex<Desk>,
     /// The thread that reads several documents under the lock and must not commit meanwhile.
@@ -57,7 +60,7 @@ impl CommitLock {
         let journal = Writer::new(Arc::clone(&fs), names.clone(), sizes);
         let desk =
             Mutex::new(Desk { file: Some(file), head: None, journal, left: None, poisoned: None });
-        Ok(Self { fs, names, process_id, how, id, desk, reading: Mutex::new(None) })
+        Ok(Self { fs, names, process_id, how, path, id, desk, reading: Mutex::new(None) })
     }
 
     /// Waits for the lock.
@@ -79,7 +82,7 @@ impl CommitLock {
     pub fn take_for_batch(&self) -> Result<Locked<'_>> {
         self.check_caller()?;
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        self.file(&mut desk)?.lock().context("lock", &self.names.commit_lock())?;
+        self.file(&mut desk)?.lock().context("lock", &self.path)?;
         Ok(Locked { lock: self, desk })
     }
 
@@ -95,7 +98,7 @@ impl CommitLock {
             Err(TryLockError::WouldBlock) => return Ok(None),
         };
         let file = self.file(&mut desk)?;
-        let taken = file.try_lock(Lock::Exclusive).context("lock", &self.names.commit_lock())?;
+        let taken = file.try_lock(Lock::Exclusive).context("lock", &self.path)?;
         if !taken {
             return Ok(None);
         }
@@ -108,8 +111,7 @@ impl CommitLock {
         let file = if let Some(file) = desk.file.take() {
             file
         } else {
-            let path = self.names.commit_lock();
-            self.fs.open(&path, self.how).context("open", &path)?
+            self.fs.open(&self.path, self.how).context("open", &self.path)?
         };
         Ok(desk.file.insert(file))
     }
@@ -120,8 +122,8 @@ impl CommitLock {
     /// # Errors
     /// [`Error::Unusable`].
     pub fn check_home(&self) -> Result<()> {
-        let path = self.names.commit_lock();
-        let now = fs::none_if_missing(self.fs.file_id(&path)).context("look at", &path)?;
+        let now =
+            fs::none_if_missing(self.fs.file_id(&self.path)).context("look at", &self.path)?;
         if now == Some(self.id) {
             return Ok(());
         }

@@ -65,7 +65,7 @@ impl Prepared {
         let displaced = Displaced::by(key);
         let is_planned = seen.is_some()
             && bytes.as_ref().is_some_and(|bytes| spool.has_room(displaced, bytes.len() as u64));
-        let aside = if is_planned { folders.spool_unentered() } else { folders.spool()? };
+        let aside = if is_planned { documents.spool().clone() } else { folders.spool()? };
         let mut made = Vec::new();
         let folder = match (seen, &bytes) {
             (Some(_), _) | (_, None) => folders.of(key, &path)?,

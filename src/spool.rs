@@ -135,10 +135,10 @@ impl Spool {
         if let Some(way) = self.way() {
             return Ok(way);
         }
-        let (fs, folder) = (documents.fs(), documents.names().spool());
+        let (fs, folder) = (documents.fs(), documents.spool().path());
         let make = || {
-            let made = fs.create_temp(&folder, fs::HALF_MADE, Mode::Private);
-            made.context("make a file in", &folder)
+            let made = fs.create_temp(folder, fs::HALF_MADE, Mode::Private);
+            made.context("make a file in", folder)
         };
         let (one, file) = make()?;
         let tried = make().and_then(|(other, _)| {
@@ -147,7 +147,7 @@ impl Spool {
             match tried {
                 Ok(()) => Ok(Way::Exchange),
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Way::Rename),
-                Err(error) => Err(error).context("try the exchange in", &folder),
+                Err(error) => Err(error).context("try the exchange in", folder),
             }
         });
         fs.remove_file(&one).context("remove", &one)?;
@@ -295,8 +295,8 @@ impl Spool {
         match known {
             Some(known) => Ok(known),
             None if look => {
-                let folder = documents.names().spool();
-                let there = documents.fs().read_dir(&folder).context("list", &folder)?;
+                let spool = documents.spool();
+                let there = spool.read_dir().context("list", spool.path())?;
                 Ok(there.len() > SPOOL_FILES)
             }
             None => Ok(false),
@@ -308,8 +308,8 @@ impl Spool {
     /// # Errors
     /// What the disk says.
     pub fn remove_surplus(&self, documents: &Documents) -> Result<()> {
-        let path = documents.names().spool();
-        let folder = Folder::enter(documents.shared_fs(), path.clone()).context("enter", &path)?;
+        let spool = documents.spool();
+        let folder = spool.enter().context("enter", spool.path())?;
         self.shelf().remove_surplus(&folder, &self.used)
     }
 
@@ -333,11 +333,10 @@ pub fn with_room<T>(
     spool: &Spool,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {
-    let folder = || Folder::by_path(documents.shared_fs(), documents.names().spool());
     loop {
         let done = attempt();
         let is_full = done.as_ref().is_err_and(Error::is_about_room);
-        if !is_full || !spool.shelf().give_up(&folder()) {
+        if !is_full || !spool.shelf().give_up(documents.spool()) {
             return done;
         }
     }

@@ -5,7 +5,7 @@
 //! document must be put in place.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Entry, File, Fs, Handle, Nameless, Open, Stat};
@@ -14,22 +14,22 @@ use super::{Entry, File, Fs, Handle, Nameless, Open, Stat};
 #[derive(Clone, Debug)]
 pub struct Folder {
     fs: Arc<dyn Fs>,
-    path: PathBuf,
+    path: Arc<Path>,
     handle: Option<Arc<Handle>>,
 }
 
 #[expect(clippy::missing_errors_doc, reason = "each returns what the system said")]
 impl Folder {
-    /// Enters a folder; no link on the way to it is followed where the disk has such a call.
-    pub fn enter(fs: &Arc<dyn Fs>, path: PathBuf) -> io::Result<Self> {
-        let handle = fs.enter(&path)?.map(Arc::new);
-        Ok(Self { fs: Arc::clone(fs), path, handle })
-    }
-
     /// The folder of a path, whatever is there.
     #[must_use]
-    pub fn by_path(fs: &Arc<dyn Fs>, path: PathBuf) -> Self {
-        Self { fs: Arc::clone(fs), path, handle: None }
+    pub fn by_path(fs: &Arc<dyn Fs>, path: impl Into<Arc<Path>>) -> Self {
+        Self { fs: Arc::clone(fs), path: path.into(), handle: None }
+    }
+
+    /// Enters it; no link on the way to it is followed where the disk has such a call.
+    pub fn enter(&self) -> io::Result<Self> {
+        let handle = self.fs.enter(&self.path)?.map(Arc::new);
+        Ok(Self { handle, ..self.clone() })
     }
 
     /// Whether names in it are used without going the way to it again.

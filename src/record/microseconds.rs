@@ -19,7 +19,7 @@ pub fn write(time: Timestamp, buffer: &mut Vec<u8>) {
 /// # Errors
 /// What the serializer says.
 pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut text = String::with_capacity(FORM.len());
+    let mut text = String::with_capacity(64);
     PRINTER.print_timestamp(time, &mut text).map_err(serde::ser::Error::custom)?;
     serializer.serialize_str(&text)
 }
