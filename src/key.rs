@@ -79,6 +79,10 @@ impl Key {
 /// Whether a key in the journal is the store's own. Such keys stand in file names as they are, so nothing that
 /// would need encoding may pass here.
 pub(crate) fn is_own(text: &str) -> bool {
+    // Most are not, and this is asked again and again.
+    if !text.starts_with(names::HOME) {
+        return false;
+    }
     let mut segments = text.split('/');
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     segments.next() == Some(names::HOME)
@@ -101,14 +105,21 @@ fn broken_rule(text: &str) -> Option<String> {
     if text.ends_with('/') {
         return Some("it ends with `/`; leave that out, or add the last segment".to_owned());
     }
-    if text.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(names::HOME)) {
+    if is_in_home(text) {
         return Some("a first segment `.docbox` is the store's own; choose another".to_owned());
     }
-    let (segments, most) = (text.split('/').count(), Key::MAX_SEGMENTS);
+    let segments = text.bytes().filter(|byte| *byte == b'/').count() + 1;
+    let most = Key::MAX_SEGMENTS;
     if segments > most {
         return Some(format!("it has {segments} segments, {most} are allowed; join some of them"));
     }
     text.split('/').find_map(broken_segment_rule).or_else(|| broken_limit(text))
+}
+
+/// Whether its first segment is `.docbox`, in any case.
+fn is_in_home(text: &str) -> bool {
+    let is_home = |first: &str| first.eq_ignore_ascii_case(names::HOME);
+    text.starts_with('.') && text.split('/').next().is_some_and(is_home)
 }
 
 fn broken_segment_rule(segment: &str) -> Option<String> {
@@ -122,10 +133,10 @@ fn broken_segment_rule(segment: &str) -> Option<String> {
 
 fn broken_limit(text: &str) -> Option<String> {
     let mut all = 0;
-    for (segment, name) in text.split('/').zip(names::encoded_segments(text)) {
+    for (at, name) in names::encoded_segments(text).enumerate() {
         let (bytes, most) = (name.len(), Key::MAX_SEGMENT_BYTES);
         if bytes > most {
-            let segment = printable(segment);
+            let segment = printable(text.split('/').nth(at).unwrap_or_default());
             return Some(format!(
                 "segment `{segment}` takes {bytes} bytes in a file name, {most} are allowed; \
                  shorten it"
