@@ -20,7 +20,7 @@ pub struct Folders<'a> {
     documents: &'a Documents,
     /// The lock under which they are used; `None` where its home was looked at already.
     lock: Option<&'a CommitLock>,
-    /// By their paths, as they are written: to take a path apart costs more than to enter it.
+    /// By their paths as they are written: to hash a path by its parts is several times as dear.
     entered: HashMap<OsString, Folder>,
     spool: Option<Folder>,
 }

@@ -301,6 +301,7 @@ fn what_the_scan_would_refuse_and_another_writer_let_through_is_handed_over_as_i
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     for data in ["{\"n\":\"\\ud800\"}", &deep] {
         assert!(Json::parse(data.as_bytes()).is_err());
+        assert_eq!(Json::recorded(data.as_bytes()).unwrap().raw().get(), data);
         let odd = rewritten(&line(&record()), "{\"n\":1.0}", data);
         assert!(as_written(&odd, UpTo::Events).is_some());
         same_events(&odd);
