@@ -83,7 +83,7 @@ pub fn pretty_within(compact: &str, max: usize) -> Option<Vec<u8>> {
             return None;
         }
         match byte {
-            b'"' => at = after_string(bytes, at),
+            b'"' => at = after_string(bytes, at).unwrap_or(bytes.len()),
             b'{' | b'[' if matches!(bytes.get(at + 1), Some(b'}' | b']')) => at += 2,
             b'{' | b'[' => {
                 at += 1;
@@ -134,18 +134,18 @@ impl Page<'_> {
     }
 }
 
-/// Where the text goes on after the string that begins at `at`.
-fn after_string(bytes: &[u8], mut at: usize) -> usize {
-    at += 1;
-    while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
-        at += found;
+/// Where a text goes on after the string whose opening quote stands at `at`; `None` where that is not closed. Its end
+/// alone is looked for, and nothing that is in it.
+pub(crate) fn after_string(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut at = at + 1;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes[at] == b'"' {
-            return at + 1;
+            return Some(at + 1);
         }
         // Whatever is escaped, it is not the end.
         at += 2;
     }
-    bytes.len()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::{EventRecord, Record, WriteRecord, decode, microseconds};
 use crate::crc::{self, Crc};
 use crate::event::{Event, RecordedEvent};
 use crate::json::{Json, JsonText};
+use crate::layout;
 use crate::number;
 use crate::position::Position;
 use crate::revision::Revision;
@@ -355,10 +356,7 @@ impl<'a> Text<'a> {
         let mut depth = 0_usize;
         loop {
             match *self.line.get(self.at)? {
-                b'"' => {
-                    self.at += 1;
-                    self.pass_text()?;
-                }
+                b'"' => self.at = layout::after_string(self.line, self.at)?,
                 b'{' | b'[' => {
                     depth += 1;
                     self.at += 1;
@@ -384,23 +382,6 @@ impl<'a> Text<'a> {
             }
             if depth == 0 {
                 return Some(Value(&self.line[start..self.at]));
-            }
-        }
-    }
-
-    /// Passes over a text, escapes and all, and the quote that ends it.
-    fn pass_text(&mut self) -> Option<()> {
-        loop {
-            let rest = &self.line[self.at..];
-            let end = memchr2(b'"', b'\\', rest)?;
-            if rest[end] == b'"' {
-                self.at += end + 1;
-                return Some(());
-            }
-            // Whatever is escaped, it is not the end.
-            self.at += end + 2;
-            if self.at > self.line.len() {
-                return None;
             }
         }
     }
