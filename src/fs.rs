@@ -13,6 +13,7 @@ mod os;
 #[cfg(not(unix))]
 mod plain;
 mod stat;
+mod tick;
 #[cfg(unix)]
 mod way;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ mod write_back;
 pub use folder::Folder;
 pub use os::{OsFs, open_given};
 pub use stat::{FileId, Kind, Stat};
+pub(crate) use tick::Tick;
 #[cfg(target_os = "linux")]
 pub use way::{Handle, Nameless};
 
@@ -116,6 +118,12 @@ pub trait Fs: fmt::Debug + Send + Sync {
     /// A text that stays the same exactly as long as the page cache that `path` was written through
     /// cannot have been lost (same boot, same mount, same file). `None` where that cannot be known.
     fn incarnation(&self, path: &Path) -> io::Result<Option<String>>;
+    /// Whether each change of the file at `path` has another time than the look before it saw. It is tried: what the
+    /// file holds stays as it is. `false` where that is not to be found out.
+    fn tells_each_change(&self, path: &Path) -> io::Result<bool> {
+        let _ = path;
+        Ok(false)
+    }
     /// The process that asks. A store is dead in a forked child.
     fn process_id(&self) -> u32;
     /// Whether the operating system can tell of changes under these paths.

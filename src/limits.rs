@@ -19,7 +19,8 @@ pub struct Limits {
     pub retain_bytes: u64,
     /// A file that was one document becomes another only after this long.
     pub spool_age: Duration,
-    /// A file whose last change is more recent than this may have changed again.
+    /// A file whose last change is more recent than this may have changed again, where the filesystem does not tell
+    /// each change by another time.
     pub settled: Duration,
 }
 

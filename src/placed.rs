@@ -2,9 +2,8 @@
 //! revision.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use crate::fs::Stat;
+use crate::fs::{Stat, Tick};
 use crate::key::Key;
 use crate::revision::Revision;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,14 +15,14 @@ const PLACED: usize = 16_384;
 #[derive(Debug)]
 pub struct Placed {
     /// How coarse the times of files may be.
-    tick: Duration,
+    tick: Tick,
     documents: Mutex<HashMap<Key, (Stat, Revision)>>,
 }
 
 impl Placed {
     /// Nothing was put in place yet.
     #[must_use]
-    pub fn new(tick: Duration) -> Self {
+    pub fn new(tick: Tick) -> Self {
         Self { tick, documents: Mutex::default() }
     }
 
@@ -51,7 +50,7 @@ impl Placed {
         }
         let documents = self.documents();
         let (stat, revision) = documents.get(key)?;
-        (stat == now && now.is_settled(self.tick)).then_some(*revision)
+        (stat == now && self.tick.is_past(now)).then_some(*revision)
     }
 
     fn documents(&self) -> MutexGuard<'_, HashMap<Key, (Stat, Revision)>> {
@@ -61,6 +60,8 @@ impl Placed {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
 
     use super::*;
@@ -91,7 +92,7 @@ mod tests {
 
     fn known_while_it_is_as_it_was_put() {
         const HOUR: Duration = Duration::from_hours(1);
-        let (placed, key) = (Placed::new(HOUR), Key::new("a").unwrap());
+        let (placed, key) = (Placed::new(Tick::of(HOUR)), Key::new("a").unwrap());
         let (old, revision) = (stat(2 * HOUR), Revision::of(b"1"));
         assert_eq!(placed.revision(&key, &old), None);
         placed.note(key.clone(), old, revision);

@@ -8,9 +8,8 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::fs::{File, Fs, Stat};
+use crate::fs::{File, Fs, Stat, Tick};
 use crate::json::Json;
 use crate::key::Key;
 use crate::revision::Revision;
@@ -29,7 +28,7 @@ const ONCE: usize = 4096;
 #[derive(Debug)]
 pub struct Recent {
     /// How coarse the times of files may be.
-    tick: Duration,
+    tick: Tick,
     shelf: Mutex<Shelf>,
 }
 
@@ -58,7 +57,7 @@ struct Shelf {
 impl Recent {
     /// Nothing was read yet.
     #[must_use]
-    pub fn new(tick: Duration) -> Self {
+    pub fn new(tick: Tick) -> Self {
         Self { tick, shelf: Mutex::default() }
     }
 
@@ -77,7 +76,7 @@ impl Recent {
     pub fn can_keep(&self, key: &Key, file: &dyn File, stat: &Stat) -> bool {
         self.shelf().was_read(key)
             && stat.len <= FILE_BYTES
-            && stat.is_settled(self.tick)
+            && self.tick.is_past(stat)
             // It is about speed: where it cannot be known, the document is read each time.
             && file.has_no_writer().unwrap_or(false)
     }
@@ -129,6 +128,8 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
 
     use super::*;
@@ -152,7 +153,7 @@ mod tests {
         let fs = disk.process();
         let file = fs.open("/a".as_ref(), Open::Read).unwrap();
         let now_ns = Timestamp::now().as_nanosecond();
-        let recent = Recent::new(HOUR);
+        let recent = Recent::new(Tick::of(HOUR));
         let hours = |count| count * i128::try_from(HOUR.as_nanos()).unwrap();
         let old = Stat { changed_ns: now_ns - hours(2), ..file.stat().unwrap() };
         assert!(!recent.can_keep(&key(1), &*file, &old), "it may never be read again");

@@ -159,6 +159,10 @@ impl Fs for OsFs {
         Ok(None)
     }
 
+    fn tells_each_change(&self, path: &Path) -> io::Result<bool> {
+        super::tick::tells_each_change(&*self.open(path, Open::Write)?)
+    }
+
     fn process_id(&self) -> u32 {
         std::process::id()
     }

@@ -1,7 +1,7 @@
 //! Edits by hand: seen, compared with, never lost.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -91,6 +91,32 @@ fn an_edit_made_while_the_commit_is_synced_is_kept_aside() {
         assert_eq!(home.recovered(), [b"\"an honest edit\""]);
         assert!(store.verify().unwrap().is_clean());
     }
+}
+
+/// Writes to a document in place, as little as can be, by one call.
+fn overwrite(home: &Home, relative: &str, text: &str) {
+    let file = fs::OpenOptions::new().write(true).open(home.path(relative)).unwrap();
+    file.write_all_at(text.as_bytes(), 0).unwrap();
+}
+
+#[test]
+fn an_edit_in_the_instant_after_a_commit_is_known_to_the_next() {
+    const ROUNDS: u64 = 500;
+    let home = Home::new();
+    let store = home.still();
+    for round in 0..ROUNDS {
+        // All of one length. From the second round on files are used again, and known without being read.
+        put(&store, "a", &json!(100_000 + round));
+        overwrite(&home, "a.json", &format!("{}\n", 200_000 + round));
+        put(&store, "a", &json!(300_000 + round));
+    }
+    let lines = home.lines();
+    for (round, pair) in (0..ROUNDS).zip(lines.chunks(2)) {
+        let edit = Revision::of(format!("{}\n", 200_000 + round).as_bytes());
+        assert_eq!(pair[1].value["writes"][0]["was"], edit.to_string(), "round {round}");
+    }
+    assert_eq!(lines.len() as u64, 2 * ROUNDS);
+    assert!(home.recovered().is_empty());
 }
 
 #[test]

@@ -25,3 +25,44 @@ fn a_sync_of_what_is_there_succeeds() {
     OsFs.sync_dir(folder.path()).unwrap();
     OsFs.sync_filesystem(folder.path()).unwrap();
 }
+
+/// Changes a file that is open for writing, each time otherwise.
+#[cfg(unix)]
+fn change(file: &dyn File, path: &Path, round: usize) {
+    match round % 5 {
+        0 => assert_eq!(file.write_at(b"x", 0).unwrap(), 1),
+        1 => file.set_len(1).unwrap(),
+        2 => file.set_mode(if round.is_multiple_of(2) { 0o600 } else { 0o644 }).unwrap(),
+        3 => {
+            let other = path.with_extension("other");
+            OsFs.rename(path, &other).unwrap();
+            OsFs.rename(&other, path).unwrap();
+        }
+        _ => {
+            let other = OsFs.open(path, Open::Write).unwrap();
+            assert_eq!(other.write_at(b"y", 0).unwrap(), 1);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn where_it_is_said_that_each_change_is_told_each_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap().join("file");
+    let file = OsFs.open(&path, Open::CreateNew(Mode::Private)).unwrap();
+    file.write_at(b"a", 0).unwrap();
+    // Often, because a busy machine may be too slow to tell.
+    let is_told = (0..100).any(|_| OsFs.tells_each_change(&path).unwrap());
+    assert_eq!(OsFs.open(&path, Open::Read).unwrap().stat().unwrap().len, 1, "it is as it was");
+    if !is_told {
+        eprintln!("not on this filesystem: there is nothing to hold it to");
+        return;
+    }
+    for round in 0..5000 {
+        let before = file.stat().unwrap();
+        change(&*file, &path, round);
+        let after = file.stat().unwrap();
+        assert!(after.changed_ns > before.changed_ns, "round {round}: {before:?}");
+    }
+}
