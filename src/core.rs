@@ -82,7 +82,7 @@ impl Core {
             documents: Documents::new(Arc::clone(&fs), names.clone())?,
             spool: Spool::new(limits.spool_age),
             placed: Placed::new(tick),
-            recent: Recent::new(tick),
+            recent: Recent::new(limits.settled),
             lock: CommitLock::new(Arc::clone(&fs), names.clone(), limits.sizes, how)?,
             queue: Queue::default(),
             bell: Bell::new(),

@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::fs::{File, Fs, Stat, Tick};
+use crate::fs::{File, Fs, Stat};
 use crate::json::Json;
 use crate::key::Key;
 use crate::revision::Revision;
@@ -23,12 +24,14 @@ const FILE_BYTES: u64 = 64 << 10;
 const BESIDE: usize = 256;
 /// So many keys are remembered that were read once: most are not read again, and not worth keeping.
 const ONCE: usize = 4096;
+/// A key may stand in so many places: were it one, two that are read in turn could drive each other out for ever.
+const PLACES: usize = 4;
 
 /// Documents as they were read last.
 #[derive(Debug)]
 pub struct Recent {
-    /// How coarse the times of files may be.
-    tick: Tick,
+    /// What changed more recently than this is not worth keeping, and its times may not tell of another change.
+    settled: Duration,
     shelf: Mutex<Shelf>,
 }
 
@@ -50,15 +53,15 @@ struct Shelf {
     kept: HashMap<Key, Arc<Kept>>,
     /// How much they take.
     bytes: usize,
-    /// Hashes of keys that were read once, each in its own place.
-    once: Box<[u64]>,
+    /// Hashes of keys that were read once; of those that share their places the newest stand, newest first.
+    once: Box<[[u64; PLACES]]>,
 }
 
 impl Recent {
     /// Nothing was read yet.
     #[must_use]
-    pub fn new(tick: Tick) -> Self {
-        Self { tick, shelf: Mutex::default() }
+    pub fn new(settled: Duration) -> Self {
+        Self { settled, shelf: Mutex::default() }
     }
 
     /// A document that was kept, if its file is as it was.
@@ -76,7 +79,7 @@ impl Recent {
     pub fn can_keep(&self, key: &Key, file: &dyn File, stat: &Stat) -> bool {
         self.shelf().was_read(key)
             && stat.len <= FILE_BYTES
-            && self.tick.is_past(stat)
+            && stat.is_settled(self.settled)
             // It is about speed: where it cannot be known, the document is read each time.
             && file.has_no_writer().unwrap_or(false)
     }
@@ -101,11 +104,17 @@ impl Shelf {
     /// Whether it was read before, lately, as far as that is remembered.
     fn was_read(&mut self, key: &Key) -> bool {
         if self.once.is_empty() {
-            self.once = vec![0; ONCE].into();
+            self.once = vec![[0; PLACES]; ONCE / PLACES].into();
         }
         let hash = self.kept.hasher().hash_one(key);
-        let place = usize::try_from(hash % ONCE as u64).unwrap_or(0);
-        std::mem::replace(&mut self.once[place], hash) == hash
+        let shared = usize::try_from(hash % self.once.len() as u64).unwrap_or(0);
+        let places = &mut self.once[shared];
+        let was_read = places.contains(&hash);
+        if !was_read {
+            places.rotate_right(1);
+            places[0] = hash;
+        }
+        was_read
     }
 
     fn insert(&mut self, key: Key, kept: Kept) {
@@ -128,8 +137,6 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use jiff::Timestamp;
 
     use super::*;
@@ -153,7 +160,7 @@ mod tests {
         let fs = disk.process();
         let file = fs.open("/a".as_ref(), Open::Read).unwrap();
         let now_ns = Timestamp::now().as_nanosecond();
-        let recent = Recent::new(Tick::of(HOUR));
+        let recent = Recent::new(HOUR);
         let hours = |count| count * i128::try_from(HOUR.as_nanos()).unwrap();
         let old = Stat { changed_ns: now_ns - hours(2), ..file.stat().unwrap() };
         assert!(!recent.can_keep(&key(1), &*file, &old), "it may never be read again");
@@ -171,6 +178,17 @@ mod tests {
         assert!(!recent.can_keep(&key(1), &*file, &old), "somebody may be writing to it");
         drop(writing);
         assert!(recent.can_keep(&key(1), &*file, &old));
+    }
+
+    #[test]
+    fn documents_that_are_read_in_turn_are_found_to_be_read_again() {
+        const DOCUMENTS: usize = 1000;
+        let mut shelf = Shelf::default();
+        let mut read_again = || (0..DOCUMENTS).filter(|at| shelf.was_read(&key(*at))).count();
+        assert_eq!(read_again(), 0);
+        // But for those whose places more than four share.
+        let again = read_again();
+        assert!(again > DOCUMENTS * 9 / 10, "{again}");
     }
 
     #[test]
