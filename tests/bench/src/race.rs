@@ -17,6 +17,9 @@ const COMMIT_BYTES: usize = DOCUMENT_BYTES + EVENT_BYTES + 270;
 /// Where a thread made no commit in a whole turn.
 const STARVED: f64 = 999.0;
 
+/// Documents that are written again and again.
+pub const HOT: usize = 1000;
+
 #[derive(Clone)]
 pub struct Contestant {
     pub name: String,
@@ -27,7 +30,7 @@ pub struct Contestant {
 
 impl Contestant {
     pub fn new(name: impl Into<String>, peer: Arc<dyn Peer>) -> Self {
-        Self { name: name.into(), peer, documents: 1000 }
+        Self { name: name.into(), peer, documents: HOT }
     }
 
     pub fn among(self, documents: usize) -> Self {

@@ -10,7 +10,7 @@ use crate::figure::median;
 use crate::lab::Lab;
 use crate::peers::sqlite::Sqlite;
 use crate::report::{Line, Report, Unit};
-use crate::workload::{Change, RARE_KIND};
+use crate::workload::{self, Change, Order, RARE_KIND};
 
 /// The position is made durable after so many events.
 const PERSIST: usize = 1000;
@@ -28,7 +28,7 @@ enum Wish {
 }
 
 pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
-    let (docbox, sqlite) = race(lab, Wish::All)?;
+    let Rates { docbox, sqlite, parsed } = race(lab, Wish::All)?;
     let what = format!("events a second, a backlog of {} drained", events(lab));
     let line =
         Line::new("drain", what, docbox, Unit::PerSecond).against("SQLite", sqlite).at_least(2.0);
@@ -37,23 +37,32 @@ pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
     } else {
         line
     });
+    let what = "events a second, their data alone parsed, from memory";
+    report.add(Line::new("drain", what, parsed, Unit::PerSecond).against("SQLite", sqlite));
     Ok(())
 }
 
 pub fn filter(lab: &mut Lab, report: &mut Report) -> Result<()> {
-    let (docbox, sqlite) = race(lab, Wish::Rare)?;
+    let Rates { docbox, sqlite, .. } = race(lab, Wish::Rare)?;
     let what = "events a second, looked through for the 1 % that match";
     report.add(Line::new("filter", what, docbox, Unit::PerSecond).at_least(1_500_000.0));
     report.add(Line::new("filter", format!("SQLite, {what}"), sqlite, Unit::PerSecond));
     Ok(())
 }
 
-/// Events a second of docbox and of SQLite: medians of rounds in turn.
-fn race(lab: &Lab, wish: Wish) -> Result<(f64, f64)> {
+/// Events a second: medians of rounds in turn.
+struct Rates {
+    docbox: f64,
+    sqlite: f64,
+    /// Of who has all data in memory, and only parses it.
+    parsed: f64,
+}
+
+fn race(lab: &Lab, wish: Wish) -> Result<Rates> {
     let (docbox, sqlite) = lab.backlog(events(lab))?;
     let store = Store::open(docbox)?;
     let mut connection = Sqlite::new(&sqlite)?.connect()?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..lab.pace().rounds.min(3) {
         let name = format!("round-{round}-{}", wish as u8);
         // To begin is not to drain: a cursor and a row that are there to be moved.
@@ -68,9 +77,22 @@ fn race(lab: &Lab, wish: Wish) -> Result<(f64, f64)> {
         if seen != also_seen {
             return Err(format!("docbox gave {seen} events, SQLite {also_seen}").into());
         }
+        alone.push(parse(events(lab))?);
     }
     store.close()?;
-    Ok((median(ours), median(theirs)))
+    Ok(Rates { docbox: median(ours), sqlite: median(theirs), parsed: median(alone) })
+}
+
+/// What a consumer does with so many events, whoever hands them over; how many a second.
+fn parse(count: usize) -> Result<f64> {
+    let orders: Vec<Order> = workload::pieces(PERSIST, PERSIST).flatten().collect();
+    let began = Instant::now();
+    let mut seen = 0;
+    for order in orders.iter().cycle().take(count) {
+        let change: Change = serde_json::from_slice(&order.event)?;
+        seen += usize::from(!change.version.is_empty() && !order.kind.is_empty());
+    }
+    Ok(seen as f64 / began.elapsed().as_secs_f64())
 }
 
 fn subscribe(store: &Store, name: &str, wish: Wish) -> Result<Subscription> {

@@ -7,14 +7,16 @@ use crate::batched::Batched;
 use crate::lab::Lab;
 use crate::peer::Peer;
 use crate::peers::docbox::Docbox;
+use crate::peers::files::Files;
 use crate::peers::fjall::Fjall;
 use crate::peers::floor::Floor;
 use crate::peers::lmdb::Lmdb;
 use crate::peers::naive::Naive;
 use crate::peers::redb::Redb;
 use crate::peers::sqlite::Sqlite;
-use crate::race::{Contestant, Score, race};
+use crate::race::{Contestant, HOT, Score, race};
 use crate::report::{Line, Report, Unit};
+use crate::workload;
 
 const PICTURE: &str = "threads";
 
@@ -60,6 +62,7 @@ pub fn one(lab: &mut Lab, report: &mut Report) -> Result<()> {
 pub fn many(lab: &mut Lab, report: &mut Report) -> Result<()> {
     let folder = lab.place("threads")?;
     let batched = |peer: Arc<dyn Peer>| Batched::new(peer);
+    let files = Files::new(&folder.join("files"), (0..HOT).map(workload::key))?;
     let contestants = [
         Contestant::new("docbox", Docbox::new(&folder.join("docbox"))?),
         Contestant::new("SQLite", Sqlite::new(&folder.join("sqlite"))?),
@@ -68,6 +71,7 @@ pub fn many(lab: &mut Lab, report: &mut Report) -> Result<()> {
         Contestant::new("redb, batched", batched(Redb::new(&folder.join("redb"))?)?),
         Contestant::new("LMDB, batched", batched(Lmdb::new(&folder.join("lmdb"))?)?),
         Contestant::new("floor, batched", batched(Floor::new(&folder)?)?),
+        Contestant::new("floor with its documents, batched", batched(files)?),
     ];
     let (all, short) = (lab.pace(), lab.pace().times(0.5));
     let in_between = lab.by_size([].as_slice(), &[2, 4, 16, 32], &[2, 4, 16, 32]);
@@ -89,7 +93,7 @@ pub fn many(lab: &mut Lab, report: &mut Report) -> Result<()> {
 }
 
 fn lines(threads: usize, scores: &[Score], report: &mut Report) {
-    let [docbox, sqlite, peers @ .., floor] = scores else { return };
+    let [docbox, sqlite, peers @ .., floor, files] = scores else { return };
     let Some(best) = peers.iter().max_by(|one, other| one.rate.total_cmp(&other.rate)) else {
         return;
     };
@@ -98,6 +102,7 @@ fn lines(threads: usize, scores: &[Score], report: &mut Report) {
     report.add(line().against("SQLite", sqlite.rate).at_least(than_sqlite));
     report.add(line().against(&best.name, best.rate).at_least(than_best));
     report.add(line().against(&floor.name, floor.rate));
+    report.add(line().against(&files.name, files.rate));
     if threads == 64 {
         let what = "64 threads, commits of the median thread over the slowest's";
         report.add(Line::new("threads", what, docbox.unfairness, Unit::Times).at_most(5.0));
