@@ -8,7 +8,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fstat, openat, renameat_with, statat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RenameFlags, fstat, openat, renameat_with, statat, syncfs,
+};
 use rustix::io::pwrite;
 
 use super::floor::Floor;
@@ -50,6 +52,11 @@ impl Peer for Files {
     fn writer(self: Arc<Self>) -> Result<Box<dyn Writer>> {
         let lines = Arc::clone(&self.floor).writer()?;
         Ok(Box::new(Places { files: self, lines }))
+    }
+
+    /// Not charged, for a floor; but nobody else's turn is to pay for it.
+    fn settle(&self) -> Result<()> {
+        Ok(syncfs(&self.documents)?)
     }
 }
 
