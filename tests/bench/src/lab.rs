@@ -93,7 +93,7 @@ impl Lab {
         }
         let path = self.place(&format!("docbox-{documents}"))?;
         let store = Store::open(&path)?;
-        let committed = fill(&store, workload::pieces(documents, PIECE))?;
+        let committed = fill(&store, workload::pieces(documents, PIECE, 0))?;
         store.close()?;
         let grown = (path.clone(), Footprint { committed, ..footprint(&path)? });
         self.grown.insert(documents, grown.clone());
@@ -105,7 +105,7 @@ impl Lab {
         let path = self.folder().join(format!("sqlite-{documents}"));
         if !path.is_dir() {
             let mut writer = Sqlite::new(&path)?.writer()?;
-            for piece in workload::pieces(documents, PIECE) {
+            for piece in workload::pieces(documents, PIECE, 0) {
                 writer.commit(&piece)?;
             }
         }

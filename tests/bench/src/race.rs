@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::figure::{Spread, median};
 use crate::peer::{Peer, Writer};
-use crate::workload::{DOCUMENT_BYTES, EVENT_BYTES, Orders};
+use crate::workload::{self, DOCUMENT_BYTES, EVENT_BYTES, Orders};
 
 /// A commit's line in a journal, nearly.
 const COMMIT_BYTES: usize = DOCUMENT_BYTES + EVENT_BYTES + 270;
@@ -19,6 +19,8 @@ const STARVED: f64 = 999.0;
 
 /// Documents that are written again and again.
 pub const HOT: usize = 1000;
+/// Of the many documents of a warm-up so many are committed at once.
+const PIECE: usize = 100;
 
 #[derive(Clone)]
 pub struct Contestant {
@@ -35,6 +37,21 @@ impl Contestant {
 
     pub fn among(self, documents: usize) -> Self {
         Self { documents, ..self }
+    }
+
+    /// Makes documents that are hot so: each was written and replaced. (docbox makes two files of each then, which it
+    /// exchanges from then on.)
+    pub fn warm(&self) -> Result<()> {
+        if self.documents > HOT {
+            return Ok(());
+        }
+        let mut writer = Arc::clone(&self.peer).writer()?;
+        for change in 0..2 {
+            for piece in workload::pieces(self.documents, PIECE, change) {
+                writer.commit(&piece)?;
+            }
+        }
+        self.peer.settle()
     }
 }
 
@@ -110,7 +127,10 @@ impl Pace {
 /// Lets all of them have their turns.
 pub fn race(contestants: &[Contestant], threads: usize, pace: Pace) -> Result<Vec<Score>> {
     let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); contestants.len()];
-    // The first round is to warm up and counts for nothing.
+    for contestant in contestants {
+        contestant.warm().map_err(|error| format!("{}: {error}", contestant.name))?;
+    }
+    // The first round is to warm up too, and counts for nothing.
     for round in 0..=pace.rounds {
         let seconds = if round == 0 { pace.seconds * 0.4 } else { pace.seconds };
         for (contestant, turns) in contestants.iter().zip(&mut turns) {

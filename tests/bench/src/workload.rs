@@ -192,11 +192,11 @@ impl Orders {
     }
 }
 
-/// Each document once, in pieces of `piece`: to fill a store.
-pub fn pieces(documents: usize, piece: usize) -> impl Iterator<Item = Vec<Order>> {
+/// Each document once, in pieces of `piece`: to fill a store. Its bytes are those of this change.
+pub fn pieces(documents: usize, piece: usize, change: u64) -> impl Iterator<Item = Vec<Order>> {
     let template = Template::new();
     (0..documents).step_by(piece).map(move |from| {
-        (from..documents.min(from + piece)).map(|number| template.order(number, 0)).collect()
+        (from..documents.min(from + piece)).map(|number| template.order(number, change)).collect()
     })
 }
 

@@ -77,7 +77,7 @@ fn instructions(verb: &str, times: usize) -> Result<u64> {
     // What is there beforehand is not counted: documents to be replaced, events to be delivered.
     let store = Store::open(folder.path())?;
     let mut orders = Orders::new(HOT);
-    for piece in workload::pieces(HOT, HOT) {
+    for piece in workload::pieces(HOT, HOT, 0) {
         piece.iter().try_for_each(|order| commit(&store, order))?;
     }
     let backlog = match verb {

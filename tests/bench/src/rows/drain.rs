@@ -85,7 +85,7 @@ fn race(lab: &Lab, wish: Wish) -> Result<Rates> {
 
 /// What a consumer does with so many events, whoever hands them over; how many a second.
 fn parse(count: usize) -> Result<f64> {
-    let orders: Vec<Order> = workload::pieces(PERSIST, PERSIST).flatten().collect();
+    let orders: Vec<Order> = workload::pieces(PERSIST, PERSIST, 0).flatten().collect();
     let began = Instant::now();
     let mut seen = 0;
     for order in orders.iter().cycle().take(count) {

@@ -51,7 +51,9 @@ pub fn measure(lab: &mut Lab, report: &mut Report) -> Result<()> {
 /// disk of any moment does the same to both.
 fn commits(lab: &Lab) -> Result<(Spread, Spread)> {
     let store = Store::open(lab.place("place")?)?;
-    fill(&store, workload::pieces(DOCUMENTS, DOCUMENTS))?;
+    for change in 0..2 {
+        fill(&store, workload::pieces(DOCUMENTS, DOCUMENTS, change))?;
+    }
     let mut orders = Orders::new(DOCUMENTS);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     let timed = |transaction, took: &mut Vec<f64>| -> Result<()> {

@@ -47,6 +47,7 @@ fn side(children: &mut [Other]) -> Result<f64> {
 
 pub fn child(folder: &Path, threads: usize, lasts: Duration) -> Result<()> {
     let contestant = Contestant::new("docbox", Docbox::new(folder)?);
+    contestant.warm()?;
     child::say(&"ready")?;
     while child::hear()? {
         child::say(&turn(&contestant, threads, lasts.as_secs_f64())?)?;
