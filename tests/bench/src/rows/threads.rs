@@ -71,7 +71,7 @@ pub fn many(lab: &mut Lab, report: &mut Report) -> Result<()> {
         Contestant::new("redb, batched", batched(Redb::new(&folder.join("redb"))?)?),
         Contestant::new("LMDB, batched", batched(Lmdb::new(&folder.join("lmdb"))?)?),
         Contestant::new("floor, batched", batched(Floor::new(&folder)?)?),
-        Contestant::new("floor with its documents, batched", batched(files)?),
+        Contestant::new("floor and files", batched(files)?),
     ];
     let (all, short) = (lab.pace(), lab.pace().times(0.5));
     let in_between = lab.by_size([].as_slice(), &[2, 4, 16, 32], &[2, 4, 16, 32]);
