@@ -1,6 +1,7 @@
 //! A batch: transactions that are validated one after the other and become durable together.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -59,6 +60,15 @@ impl From<Found> for Seen {
     }
 }
 
+/// What a write is about to replace.
+#[derive(Debug)]
+struct Target {
+    /// Where the document lies, or will.
+    path: PathBuf,
+    /// `None` where there is none.
+    seen: Option<Seen>,
+}
+
 /// A document that a batch writes.
 #[derive(Debug)]
 struct Touched {
@@ -100,17 +110,19 @@ impl<'a> Batch<'a> {
     /// [`Error::Conflict`], [`Error::Invalid`], or what the disk says.
     pub fn add(&mut self, mut transaction: Transaction) -> Result<Commit> {
         self.check_acks(&transaction)?;
-        let mut seen = Vec::with_capacity(transaction.writes.len());
+        let mut targets = Vec::with_capacity(transaction.writes.len());
         let mut was = Vec::with_capacity(transaction.writes.len());
         for write in &transaction.writes {
-            let (file, revision) = self.look_up(write)?;
+            let path = self.core.names.document(&write.key);
+            let (seen, revision) = self.look_up(write, &path)?;
             check_expected(write, revision)?;
-            seen.push(file);
+            targets.push(Target { path, seen });
             was.push(revision);
         }
         let begin = self.lines.len();
         let crc = self.encode(&transaction, &was);
-        let ready = self.check_size(begin).and_then(|()| self.prepare(&mut transaction, &seen));
+        let ready =
+            self.check_size(begin).and_then(|()| self.prepare(&mut transaction, &mut targets));
         let prepared = match ready {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -124,7 +136,7 @@ impl<'a> Batch<'a> {
         }
         self.prev = crc;
         self.last = begin;
-        Ok(self.accept(transaction, seen, prepared))
+        Ok(self.accept(transaction, targets, prepared))
     }
 
     /// Whether no transaction was accepted.
@@ -235,7 +247,7 @@ impl<'a> Batch<'a> {
     }
 
     /// A document as the folder and the batch so far have it.
-    fn look_up(&mut self, write: &Write) -> Result<(Option<Seen>, Option<Revision>)> {
+    fn look_up(&mut self, write: &Write, path: &Path) -> Result<(Option<Seen>, Option<Revision>)> {
         let key = &write.key;
         if let Some(touched) = self.touched.get(key) {
             return Ok((touched.seen.clone(), touched.revision));
@@ -243,7 +255,8 @@ impl<'a> Batch<'a> {
         let documents = &self.core.documents;
         documents.check_spelling(key)?;
         // A condition is held against the bytes themselves.
-        let known = if write.expect == Expect::Anything { self.placed_last(key)? } else { None };
+        let known =
+            if write.expect == Expect::Anything { self.placed_last(key, path)? } else { None };
         let seen = match known {
             Some(seen) => Some(seen),
             None => documents.read(key)?.map(Seen::from),
@@ -253,11 +266,10 @@ impl<'a> Batch<'a> {
     }
 
     /// A document that lies there as this process put it there, unread.
-    fn placed_last(&mut self, key: &Key) -> Result<Option<Seen>> {
-        let path = self.core.names.document(key);
-        let Some(folder) = self.folders.of(key, &path)? else { return Ok(None) };
-        let there = fs::none_if_missing(folder.stat(names::last(&path)));
-        let there = there.context("look at", &path)?;
+    fn placed_last(&mut self, key: &Key, path: &Path) -> Result<Option<Seen>> {
+        let Some(folder) = self.folders.of(key, path)? else { return Ok(None) };
+        let there = fs::none_if_missing(folder.stat(names::last(path)));
+        let there = there.context("look at", path)?;
         let Some(stat) = there else { return Ok(None) };
         let revision = self.core.placed.revision(key, &stat);
         Ok(revision.map(|revision| Seen { stat, revision, bytes: None }))
@@ -320,17 +332,18 @@ impl<'a> Batch<'a> {
     fn prepare(
         &mut self,
         transaction: &mut Transaction,
-        seen: &[Option<Seen>],
+        targets: &mut [Target],
     ) -> Result<Vec<Option<Prepared>>> {
         let Core { documents, spool, .. } = self.core;
-        let mut all = Vec::with_capacity(seen.len());
-        for (write, seen) in transaction.writes.iter_mut().zip(seen) {
+        let mut all = Vec::with_capacity(targets.len());
+        for (write, Target { path, seen }) in transaction.writes.iter_mut().zip(targets) {
             let stat = seen.as_ref().map(|seen| &seen.stat);
             let prepared = self.is_there(write, seen.as_ref()).and_then(|is_there| {
+                let path = std::mem::take(path);
                 let folders = &mut self.folders;
                 let wanted =
                     write.content.as_mut().map(|content| std::mem::take(&mut content.file));
-                let new = || Prepared::new(folders, spool, &write.key, wanted, stat);
+                let new = || Prepared::new(folders, spool, (&write.key, path), wanted, stat);
                 (!is_there).then(new).transpose()
             });
             match prepared {
@@ -349,12 +362,13 @@ impl<'a> Batch<'a> {
     fn accept(
         &mut self,
         transaction: Transaction,
-        seen: Vec<Option<Seen>>,
+        targets: Vec<Target>,
         prepared: Vec<Option<Prepared>>,
     ) -> Commit {
         let documents = &self.core.documents;
         let mut revisions = Vec::with_capacity(transaction.writes.len());
-        for ((write, seen), prepared) in transaction.writes.into_iter().zip(seen).zip(prepared) {
+        let targets = targets.into_iter().map(|target| target.seen);
+        for ((write, seen), prepared) in transaction.writes.into_iter().zip(targets).zip(prepared) {
             let revision = write.content.map(|content| content.revision);
             revisions.push((write.key.clone(), revision));
             let earlier = self.touched.remove(&write.key).and_then(|touched| touched.prepared);

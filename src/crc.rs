@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::number;
+
 /// Bytes before those that the checksum covers: `{"crc":"xxxxxxxx",`.
 pub const PREFIX_BYTES: usize = 18;
 const DIGITS: std::ops::Range<usize> = 8..16;
@@ -27,8 +29,10 @@ impl Crc {
         parse(digits)
     }
 
-    fn digits(self) -> [u8; 8] {
-        std::array::from_fn(|at| b"0123456789abcdef"[(self.0 >> (28 - 4 * at) & 15) as usize])
+    /// The same, as they are written.
+    #[must_use]
+    pub fn digits(self) -> [u8; 8] {
+        number::hex_digits(self.0.into())
     }
 }
 

@@ -134,6 +134,11 @@ impl Page<'_> {
     }
 }
 
+/// Whether a text stands in a JSON string as it is: nothing in it is escaped.
+pub(crate) fn is_plain(text: &str) -> bool {
+    scan::plain(text.as_bytes()) == text.len()
+}
+
 /// Where a text goes on after the string whose opening quote stands at `at`; `None` where that is not closed. Its end
 /// alone is looked for, and nothing that is in it.
 pub(crate) fn after_string(bytes: &[u8], at: usize) -> Option<usize> {

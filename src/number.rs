@@ -16,3 +16,9 @@ pub fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Err
     }
     Err(serde::de::Error::custom(format_args!("{number} is more than {LAST}")))
 }
+
+/// The last hex digits of a number, lower-case.
+#[must_use]
+pub fn hex_digits<const N: usize>(number: u64) -> [u8; N] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(number >> (4 * (N - 1 - at)) & 15) as usize])
+}

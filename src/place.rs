@@ -47,7 +47,7 @@ enum Spooled {
 }
 
 impl Prepared {
-    /// Makes the folders and the spool file for new bytes (`None`: for a deletion), unless they need no room:
+    /// Of a document and where it lies. Makes the folders and the spool file for new bytes (`None`: for a deletion), unless they need no room:
     /// then they are only planned. After an error nothing is left of it.
     ///
     /// # Errors
@@ -56,12 +56,11 @@ impl Prepared {
     pub fn new(
         folders: &mut Folders<'_>,
         spool: &Spool,
-        key: &Key,
+        (key, path): (&Key, PathBuf),
         bytes: Option<Vec<u8>>,
         seen: Option<&Stat>,
     ) -> Result<Self> {
         let documents = folders.documents();
-        let path = documents.names().document(key);
         let displaced = Displaced::by(key);
         let is_planned = seen.is_some()
             && bytes.as_ref().is_some_and(|bytes| spool.has_room(displaced, bytes.len() as u64));

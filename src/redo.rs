@@ -159,7 +159,8 @@ impl Versions {
         }
         let seen = found.as_ref().map(|found| &found.stat);
         let mut folders = Folders::new(documents);
-        let mut prepared = Prepared::new(&mut folders, spool, key, wanted, seen)?;
+        let place = (key, documents.names().document(key));
+        let mut prepared = Prepared::new(&mut folders, spool, place, wanted, seen)?;
         let put = prepared.put(&mut folders, spool, key);
         prepared.discard_after(documents, put.is_ok());
         put.map(drop)

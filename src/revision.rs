@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::number;
 
 /// The first 16 hex digits of the SHA-256 of a document's file: `sha256sum FILE | cut -c1-16`.
 ///
@@ -25,6 +26,11 @@ impl Revision {
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
         Self(u64::from_be_bytes(first))
+    }
+
+    /// Its digits, as they are written.
+    pub(crate) fn digits(self) -> [u8; 16] {
+        number::hex_digits(self.0)
     }
 }
 

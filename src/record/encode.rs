@@ -5,6 +5,8 @@ use serde::Serialize;
 use super::{EventRecord, Record, WriteRecord, microseconds};
 use crate::crc::{self, Crc};
 use crate::json::JsonText;
+use crate::layout;
+use crate::revision::Revision;
 
 impl Record<'_> {
     /// Appends this record and its newline; the line's checksum.
@@ -25,7 +27,8 @@ struct Line<'b>(&'b mut Vec<u8>);
 impl Line<'_> {
     fn record(&mut self, record: &Record<'_>) {
         self.put("{\"crc\":\"00000000\"");
-        self.member(",\"prev\":", &record.prev);
+        self.put(",\"prev\":");
+        self.quoted(&record.prev.digits());
         self.member(",\"seq\":", &record.seq);
         self.member(",\"batch\":", &record.batch);
         self.put(",\"time\":\"");
@@ -44,19 +47,45 @@ impl Line<'_> {
     }
 
     fn event(&mut self, event: &EventRecord<'_>) {
-        self.member("{\"type\":", &event.kind);
-        self.member_if(",\"subject\":", event.subject.as_ref());
+        self.text("{\"type\":", &event.kind);
+        if let Some(subject) = &event.subject {
+            self.text(",\"subject\":", subject);
+        }
         self.text_if(",\"data\":", event.data);
         self.text_if(",\"meta\":", event.meta);
         self.put("}");
     }
 
     fn write(&mut self, write: &WriteRecord<'_>) {
-        self.member("{\"key\":", &write.key);
-        self.member(",\"was\":", &write.was);
-        self.member(",\"rev\":", &write.rev);
+        self.text("{\"key\":", &write.key);
+        self.revision(",\"was\":", write.was);
+        self.revision(",\"rev\":", write.rev);
         self.text_if(",\"doc\":", write.doc);
         self.put("}");
+    }
+
+    /// A text, of which most have nothing to be escaped.
+    fn text(&mut self, name: &str, text: &str) {
+        if layout::is_plain(text) {
+            self.put(name);
+            self.quoted(text.as_bytes());
+        } else {
+            self.member(name, &text);
+        }
+    }
+
+    fn revision(&mut self, name: &str, revision: Option<Revision>) {
+        self.put(name);
+        match revision {
+            Some(revision) => self.quoted(&revision.digits()),
+            None => self.put("null"),
+        }
+    }
+
+    fn quoted(&mut self, plain: &[u8]) {
+        self.put("\"");
+        self.0.extend_from_slice(plain);
+        self.put("\"");
     }
 
     fn list<T>(&mut self, name: &str, items: &[T], item: impl Fn(&mut Self, &T)) {
