@@ -15,7 +15,7 @@ cargo bench --manifest-path tests/bench/Cargo.toml -- [OPTIONS]
   --dir FOLDER   where to work; a temporary folder is made in it, and removed at the end
   --docs FOLDER  write the table, the pictures and the figures there (seen from the project's folder)
   --json FILE    write the figures there
-  --from FILE    measure nothing: take the figures from there";
+  --from FILE    measure nothing: take the figures from there (seen likewise)";
 
 /// What was asked for.
 pub enum What {
@@ -67,9 +67,9 @@ impl Args {
                 "--seconds" => args.seconds = Some(value()?.parse()?),
                 "--rounds" => args.rounds = Some(value()?.parse()?),
                 "--dir" => args.dir = value()?.into(),
-                "--docs" => args.docs = Some(folder_of_project(&value()?)?),
+                "--docs" => args.docs = Some(in_project(&value()?)?),
                 "--json" => args.json = Some(value()?.into()),
-                "--from" => args.from = Some(value()?.into()),
+                "--from" => args.from = Some(in_project(&value()?)?),
                 "--help" | "-h" => return Ok(What::Help),
                 "child" => return Ok(What::Child(words.collect())),
                 other => return Err(format!("unknown: {other}\n{HELP}").into()),
@@ -86,9 +86,9 @@ impl Args {
     }
 }
 
-/// A folder as seen from the project's own, wherever Cargo runs this. One that is not there is said before anything is
+/// A path as seen from the project's folder, wherever Cargo runs this. What is not there is said before anything is
 /// measured.
-fn folder_of_project(relative: &str) -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(relative);
-    folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()).into())
+fn in_project(relative: &str) -> Result<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(relative);
+    path.canonicalize().map_err(|error| format!("{}: {error}", path.display()).into())
 }
