@@ -47,8 +47,8 @@ enum Spooled {
 }
 
 impl Prepared {
-    /// Of a document and where it lies. Makes the folders and the spool file for new bytes (`None`: for a deletion), unless they need no room:
-    /// then they are only planned. After an error nothing is left of it.
+    /// Of a document and where it lies. Makes the folders and the spool file for new bytes (`None`: for a deletion),
+    /// unless they need no room: then they are only planned. After an error nothing is left of it.
     ///
     /// # Errors
     /// What the disk says, and obstacles: a file where a folder must be, a folder or link where the
