@@ -4,7 +4,7 @@ use crate::bell::Bell;
 use crate::cursor::Cursor;
 use crate::documents::Documents;
 use crate::error::{Error, Result};
-use crate::fs::{File, Fs, Open, Tick};
+use crate::fs::{File, Fs, Open};
 use crate::head::{Applied, Head};
 use crate::head_reader::HeadReader;
 use crate::identity::Identity;
@@ -72,18 +72,14 @@ impl Core {
     pub fn new(opening: Opening) -> Result<Self> {
         let Opening { fs, names, identity, limits, read_only } = opening;
         let how = if read_only { Open::Read } else { Open::Write };
-        // Whoever reads only changes nothing, and cannot try.
-        let tick = if read_only {
-            Tick::of(limits.settled)
-        } else {
-            Tick::find(&*fs, &names.commit_lock(), limits.settled)
-        };
+        let documents = Documents::new(Arc::clone(&fs), names.clone())?;
+        let lock = CommitLock::new(Arc::clone(&fs), names.clone(), limits.sizes, how)?;
         Ok(Self {
-            documents: Documents::new(Arc::clone(&fs), names.clone())?,
+            documents,
             spool: Spool::new(limits.spool_age),
-            placed: Placed::new(tick),
+            placed: Placed::new(lock.tick(limits.settled)),
             recent: Recent::new(limits.settled),
-            lock: CommitLock::new(Arc::clone(&fs), names.clone(), limits.sizes, how)?,
+            lock,
             queue: Queue::default(),
             bell: Bell::new(),
             latest: Latest::default(),

@@ -118,12 +118,6 @@ pub trait Fs: fmt::Debug + Send + Sync {
     /// A text that stays the same exactly as long as the page cache that `path` was written through
     /// cannot have been lost (same boot, same mount, same file). `None` where that cannot be known.
     fn incarnation(&self, path: &Path) -> io::Result<Option<String>>;
-    /// Whether each change of the file at `path` has another time than the look before it saw. It is tried: what the
-    /// file holds stays as it is. `false` where that is not to be found out.
-    fn tells_each_change(&self, path: &Path) -> io::Result<bool> {
-        let _ = path;
-        Ok(false)
-    }
     /// The process that asks. A store is dead in a forked child.
     fn process_id(&self) -> u32;
     /// Whether the operating system can tell of changes under these paths.
@@ -162,6 +156,11 @@ pub trait File: fmt::Debug + Send + Sync {
     /// has until it is closed: whoever opens it for that waits. `false` too where that is not to be found out, or a
     /// write could leave the times of the file as they are.
     fn has_no_writer(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+    /// Whether each change of the file, which must be open for writing, has another time than the look before it saw.
+    /// It is tried: what the file holds stays as it is. `false` where that is not to be found out.
+    fn tells_each_change(&self) -> io::Result<bool> {
         Ok(false)
     }
     /// Takes a lock if it is free; `false` when somebody else holds it.

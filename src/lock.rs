@@ -1,9 +1,10 @@
 //! `commit.lock`, and what only its holder may touch: the journal's end and `head`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::{Context, Error, Result};
-use crate::fs::{self, File, FileId, Fs, Lock, Open};
+use crate::fs::{self, File, FileId, Fs, Lock, Open, Tick};
 use crate::head::{self, Head};
 use crate::journal::{Place, Sizes, Writer};
 use crate::names::Names;
@@ -61,6 +62,15 @@ impl CommitLock {
         let desk =
             Mutex::new(Desk { file: Some(file), head: None, journal, left: None, poisoned: None });
         Ok(Self { fs, names, process_id, how, path, id, desk, reading: Mutex::new(None) })
+    }
+
+    /// How long a file may change again without having another time, tried with the lock's own: nobody asks for its times.
+    pub fn tick(&self, longest: Duration) -> Tick {
+        let desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        match &desk.file {
+            Some(file) => Tick::find(&**file, longest),
+            None => Tick::of(longest),
+        }
     }
 
     /// Waits for the lock.

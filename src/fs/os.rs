@@ -159,10 +159,6 @@ impl Fs for OsFs {
         Ok(None)
     }
 
-    fn tells_each_change(&self, path: &Path) -> io::Result<bool> {
-        super::tick::tells_each_change(&*self.open(path, Open::Write)?)
-    }
-
     fn process_id(&self) -> u32 {
         std::process::id()
     }
@@ -269,6 +265,10 @@ impl File for OsFile {
     #[cfg(target_os = "linux")]
     fn has_no_writer(&self) -> io::Result<bool> {
         super::lease::has_no_writer(&self.file)
+    }
+
+    fn tells_each_change(&self) -> io::Result<bool> {
+        super::tick::tells_each_change(self)
     }
 
     // By path: from Rust 1.89 on, std's own methods of these names would be taken otherwise.

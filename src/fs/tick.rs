@@ -5,10 +5,9 @@
 //! filesystems that can hold it (ext4, XFS, btrfs, tmpfs: `FS_MGTIME`). Nothing says so: it is tried.
 
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{File, Fs, Stat};
+use super::{File, Stat};
 
 /// So many changes are tried.
 const CHANGES: u32 = 8;
@@ -33,10 +32,10 @@ impl Tick {
 
     /// Tries it with a file whose times matter to nobody, for its filesystem. Where it cannot be tried: so long.
     #[must_use]
-    pub fn find(fs: &dyn Fs, path: &Path, longest: Duration) -> Self {
-        let is_exact = fs.tells_each_change(path).unwrap_or(false);
-        let id = is_exact.then(|| fs.file_id(path).ok()).flatten();
-        Self { longest, exact: id.map(|id| id.device) }
+    pub fn find(file: &dyn File, longest: Duration) -> Self {
+        let is_exact = file.tells_each_change().unwrap_or(false);
+        let opened = is_exact.then(|| file.stat_when_opened().ok()).flatten();
+        Self { longest, exact: opened.map(|opened| opened.device) }
     }
 
     /// Whether a change of a file, from now on, will be one of another time.
@@ -53,7 +52,7 @@ impl Tick {
 /// # Errors
 /// What the system says.
 pub(super) fn tells_each_change(file: &dyn File) -> io::Result<bool> {
-    let len = file.stat_when_opened()?.len;
+    let len = file.stat()?.len;
     moves_each_time(|| {
         file.set_len(len)?;
         file.stat().map(|stat| stat.changed_ns)

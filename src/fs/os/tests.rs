@@ -53,7 +53,7 @@ fn where_it_is_said_that_each_change_is_told_each_is() {
     let file = OsFs.open(&path, Open::CreateNew(Mode::Private)).unwrap();
     file.write_at(b"a", 0).unwrap();
     // Often, because a busy machine may be too slow to tell.
-    let is_told = (0..100).any(|_| OsFs.tells_each_change(&path).unwrap());
+    let is_told = (0..100).any(|_| file.tells_each_change().unwrap());
     assert_eq!(OsFs.open(&path, Open::Read).unwrap().stat().unwrap().len, 1, "it is as it was");
     if !is_told {
         eprintln!("not on this filesystem: there is nothing to hold it to");
