@@ -8,7 +8,9 @@ mod scan;
 use memchr::memchr2;
 
 use crate::error::{Error, Result};
-use scan::{Fault, Scan};
+use scan::{Fault, compact_len};
+
+pub(crate) use scan::plain;
 
 /// How many arrays and objects can lie in each other.
 pub const MAX_LEVELS: usize = 128;
@@ -40,8 +42,7 @@ pub(crate) fn compact_within(text: &[u8], levels: usize) -> Result<String> {
         Ok(valid) => (valid, true),
         Err(_) => (text.utf8_chunks().next().map_or("", |chunk| chunk.valid()), false),
     };
-    let result = Scan::new(valid, levels).run();
-    let fault = match result {
+    let fault = match scan::compact(valid, levels) {
         Ok(compact) if is_whole => return Ok(compact),
         // A fault before the bytes that are no text is the first; one at their beginning is theirs.
         Err(fault) if is_whole || fault.at < valid.len() => fault,
@@ -49,6 +50,12 @@ pub(crate) fn compact_within(text: &[u8], levels: usize) -> Result<String> {
     };
     let (line, column) = line_and_column(text, fault.at);
     Err(Error::Json { line, column, what: fault.what })
+}
+
+/// The value with which a text begins, if it is as [`compact_within`] returns it; `None` for any other, right or not.
+pub(crate) fn first_compact(text: &[u8], levels: usize) -> Option<&str> {
+    let len = compact_len(text, levels)?;
+    str::from_utf8(&text[..len]).ok()
 }
 
 /// Where byte `at` of a text stands: line and column, both from 1, the column in bytes.
@@ -136,7 +143,7 @@ impl Page<'_> {
 
 /// Whether a text stands in a JSON string as it is: nothing in it is escaped.
 pub(crate) fn is_plain(text: &str) -> bool {
-    scan::plain(text.as_bytes()) == text.len()
+    plain(text.as_bytes()) == text.len()
 }
 
 /// Where a text goes on after the string whose opening quote stands at `at`; `None` where that is not closed. Its end

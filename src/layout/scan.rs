@@ -14,25 +14,68 @@ impl Fault {
     }
 }
 
-/// What the grammar allows next, white space aside.
-enum Next {
-    Value,
-    /// Or `]`.
-    FirstElement,
-    /// Or `}`.
-    FirstMember,
-    Member,
-    /// After a value: a comma or the closing bracket, or the end.
-    Follow,
+/// What is done with the white space between tokens.
+trait Space {
+    /// Where the text goes on behind what stands at `at`.
+    fn pass(&mut self, at: usize) -> usize;
 }
 
-/// One pass over a text, without recursion.
-pub(super) struct Scan<'t> {
+/// It is dropped, and what is left of the text kept.
+struct Dropped<'t> {
     text: &'t str,
-    at: usize,
-    /// What stands before is in `out` or was white space.
+    kept: String,
+    /// What stands before is kept or was white space.
     copied: usize,
-    out: String,
+}
+
+impl Space for Dropped<'_> {
+    fn pass(&mut self, at: usize) -> usize {
+        let rest = &self.text.as_bytes()[at..];
+        let is_space = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        let count = rest.iter().take_while(is_space).count();
+        if count > 0 {
+            self.kept.push_str(&self.text[self.copied..at]);
+            self.copied = at + count;
+        }
+        at + count
+    }
+}
+
+/// There must be none.
+struct Refused;
+
+impl Space for Refused {
+    fn pass(&mut self, at: usize) -> usize {
+        at
+    }
+}
+
+/// A text that is one value, without its white space outside strings.
+pub(super) fn compact(text: &str, levels: usize) -> Result<String, Fault> {
+    let space = Dropped { text, kept: String::with_capacity(text.len()), copied: 0 };
+    let mut scan = Scan::new(text.as_bytes(), levels, space);
+    if text.starts_with('\u{feff}') {
+        return Err(scan.fault("a byte order mark; leave it out"));
+    }
+    scan.value()?;
+    scan.end()?;
+    let Dropped { mut kept, copied, .. } = scan.space;
+    kept.push_str(&text[copied..]);
+    Ok(kept)
+}
+
+/// How many bytes the value has with which a text begins, if no white space is in it. Whether its strings are UTF-8 is
+/// not looked at.
+pub(super) fn compact_len(text: &[u8], levels: usize) -> Option<usize> {
+    let mut scan = Scan::new(text, levels, Refused);
+    scan.value().ok().map(|()| scan.at)
+}
+
+/// One pass over a value, without recursion.
+struct Scan<'t, S> {
+    text: &'t [u8],
+    at: usize,
+    space: S,
     depth: usize,
     levels: usize,
     /// One bit a level, the innermost the lowest: 1 for an object, 0 for an array.
@@ -43,33 +86,101 @@ pub(super) struct Scan<'t> {
 
 const _: () = assert!(LETTER_LEVELS <= (u128::BITS + u8::BITS) as usize);
 
-impl<'t> Scan<'t> {
-    pub(super) fn new(text: &'t str, levels: usize) -> Self {
-        let out = String::with_capacity(text.len());
-        Self { text, at: 0, copied: 0, out, depth: 0, levels, objects: 0, outer: 0 }
+impl<'t, S: Space> Scan<'t, S> {
+    fn new(text: &'t [u8], levels: usize, space: S) -> Self {
+        Self { text, at: 0, space, depth: 0, levels, objects: 0, outer: 0 }
     }
 
-    /// The text without its white space outside strings.
-    pub(super) fn run(mut self) -> Result<String, Fault> {
-        if self.text.starts_with('\u{feff}') {
-            return Err(self.fault("a byte order mark; leave it out"));
-        }
-        let mut next = Next::Value;
+    /// Goes past the value that stands here.
+    fn value(&mut self) -> Result<(), Fault> {
         loop {
             self.skip_space();
-            next = match next {
-                Next::FirstElement if self.take(b']') => self.close(),
-                Next::FirstMember if self.take(b'}') => self.close(),
-                Next::Value | Next::FirstElement => self.value()?,
-                Next::Member | Next::FirstMember => self.member()?,
-                Next::Follow if self.depth > 0 => self.follow()?,
-                Next::Follow => return self.end(),
-            };
+            if !self.begin()? {
+                // Behind a value: others in the same array or object, or the end of that.
+                while self.depth > 0 && self.ends()? {}
+                if self.depth == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Goes past a value, or enters it where there are others in it: whether it did.
+    fn begin(&mut self) -> Result<bool, Fault> {
+        match self.peek() {
+            Some(b'{') => return self.enter(true),
+            Some(b'[') => return self.enter(false),
+            Some(b'"') => self.string()?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word("true")?,
+            Some(b'f') => self.word("false")?,
+            Some(b'n') => self.word("null")?,
+            None if self.depth == 0 => return Err(self.fault("there is nothing; give a value")),
+            _ => return Err(self.unexpected("a value")),
+        }
+        Ok(false)
+    }
+
+    fn enter(&mut self, is_object: bool) -> Result<bool, Fault> {
+        if self.depth == self.levels {
+            let levels = self.levels;
+            return Err(self.fault(format!("more than {levels} levels; nest less deeply")));
+        }
+        self.at += 1;
+        self.skip_space();
+        if self.take(if is_object { b'}' } else { b']' }) {
+            return Ok(false);
+        }
+        self.depth += 1;
+        self.outer = self.outer << 1 | u8::from(self.objects >> 127 == 1);
+        self.objects = self.objects << 1 | u128::from(is_object);
+        if is_object {
+            self.name()?;
+        }
+        Ok(true)
+    }
+
+    /// Goes past what follows a value in an array or object: whether that has ended, and is a value too.
+    fn ends(&mut self) -> Result<bool, Fault> {
+        let in_object = self.objects & 1 == 1;
+        self.skip_space();
+        if self.take(b',') {
+            if in_object {
+                self.skip_space();
+                self.name()?;
+            }
+            return Ok(false);
+        }
+        if !self.take(if in_object { b'}' } else { b']' }) {
+            return Err(self.unexpected(if in_object { "`,` or `}`" } else { "`,` or `]`" }));
+        }
+        self.depth -= 1;
+        self.objects = self.objects >> 1 | u128::from(self.outer) << 127;
+        self.outer >>= 1;
+        Ok(true)
+    }
+
+    /// The name of a member, and the colon behind it.
+    fn name(&mut self) -> Result<(), Fault> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a member's name in double quotes"));
+        }
+        self.string()?;
+        self.skip_space();
+        if self.take(b':') { Ok(()) } else { Err(self.unexpected("`:`")) }
+    }
+
+    /// Behind the value there is nothing.
+    fn end(&mut self) -> Result<(), Fault> {
+        self.skip_space();
+        match self.peek() {
+            Some(_) => Err(self.unexpected("the end, for one value is all")),
+            None => Ok(()),
         }
     }
 
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.text.get(self.at).copied()
     }
 
     fn take(&mut self, byte: u8) -> bool {
@@ -81,85 +192,12 @@ impl<'t> Scan<'t> {
     fn skip_space(&mut self) {
         // Most texts have none, and every other character of the grammar is a higher one.
         if self.peek().is_some_and(|byte| byte <= b' ') {
-            self.drop_space();
+            self.at = self.space.pass(self.at);
         }
-    }
-
-    fn drop_space(&mut self) {
-        let from = self.at;
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at += 1;
-        }
-        if self.at > from {
-            self.out.push_str(&self.text[self.copied..from]);
-            self.copied = self.at;
-        }
-    }
-
-    fn value(&mut self) -> Result<Next, Fault> {
-        match self.peek() {
-            Some(b'{') => return self.open(true),
-            Some(b'[') => return self.open(false),
-            Some(b'"') => self.string()?,
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(b't') => self.word("true")?,
-            Some(b'f') => self.word("false")?,
-            Some(b'n') => self.word("null")?,
-            None if self.depth == 0 => return Err(self.fault("there is nothing; give a value")),
-            _ => return Err(self.unexpected("a value")),
-        }
-        Ok(Next::Follow)
-    }
-
-    fn open(&mut self, is_object: bool) -> Result<Next, Fault> {
-        if self.depth == self.levels {
-            let levels = self.levels;
-            return Err(self.fault(format!("more than {levels} levels; nest less deeply")));
-        }
-        self.at += 1;
-        self.depth += 1;
-        self.outer = self.outer << 1 | u8::from(self.objects >> 127 == 1);
-        self.objects = self.objects << 1 | u128::from(is_object);
-        Ok(if is_object { Next::FirstMember } else { Next::FirstElement })
-    }
-
-    fn close(&mut self) -> Next {
-        self.depth -= 1;
-        self.objects = self.objects >> 1 | u128::from(self.outer) << 127;
-        self.outer >>= 1;
-        Next::Follow
-    }
-
-    fn follow(&mut self) -> Result<Next, Fault> {
-        let in_object = self.objects & 1 == 1;
-        if self.take(b',') {
-            Ok(if in_object { Next::Member } else { Next::Value })
-        } else if self.take(if in_object { b'}' } else { b']' }) {
-            Ok(self.close())
-        } else {
-            Err(self.unexpected(if in_object { "`,` or `}`" } else { "`,` or `]`" }))
-        }
-    }
-
-    fn member(&mut self) -> Result<Next, Fault> {
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected("a member's name in double quotes"));
-        }
-        self.string()?;
-        self.skip_space();
-        if self.take(b':') { Ok(Next::Value) } else { Err(self.unexpected("`:`")) }
-    }
-
-    fn end(mut self) -> Result<String, Fault> {
-        if self.peek().is_some() {
-            return Err(self.unexpected("the end, for one value is all"));
-        }
-        self.out.push_str(&self.text[self.copied..]);
-        Ok(self.out)
     }
 
     fn word(&mut self, word: &str) -> Result<(), Fault> {
-        if !self.text[self.at..].starts_with(word) {
+        if !self.text[self.at..].starts_with(word.as_bytes()) {
             return Err(self.fault("an unknown word; `true`, `false` and `null` are all there are"));
         }
         self.at += word.len();
@@ -196,7 +234,7 @@ impl<'t> Scan<'t> {
     fn string(&mut self) -> Result<(), Fault> {
         self.at += 1;
         loop {
-            self.at += plain(&self.text.as_bytes()[self.at..]);
+            self.at += plain(&self.text[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -221,7 +259,7 @@ impl<'t> Scan<'t> {
                 let backslash = self.at - 1;
                 let is_pair = match self.unit()? {
                     0xd800..=0xdbff => {
-                        self.text[self.at..].starts_with("\\u") && {
+                        self.text[self.at..].starts_with(b"\\u") && {
                             self.at += 1;
                             matches!(self.unit()?, 0xdc00..=0xdfff)
                         }
@@ -261,7 +299,8 @@ impl<'t> Scan<'t> {
     }
 
     fn unexpected(&self, wanted: &str) -> Fault {
-        match self.text[self.at..].chars().next() {
+        let rest = self.text[self.at..].utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        match rest.chars().next() {
             Some(char) if char.is_control() => {
                 self.fault(format!("`{}` where {wanted} must stand", char.escape_unicode()))
             }
@@ -272,7 +311,7 @@ impl<'t> Scan<'t> {
 }
 
 /// How many bytes of a string follow that need no look: no quote, no backslash, no control character.
-pub(super) fn plain(bytes: &[u8]) -> usize {
+pub(crate) fn plain(bytes: &[u8]) -> usize {
     // Most strings are short. What is longer is looked at in blocks, each of them whole, whatever is in it: that
     // is many bytes at once.
     let (first, rest) = bytes.split_at(bytes.len().min(16));
