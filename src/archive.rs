@@ -8,7 +8,7 @@ use crate::error::{Context, Error, Result};
 use crate::fs::{self, Mode, Open};
 use crate::names;
 use crate::policy::Archive;
-use crate::record::events::{UpTo, decode_events};
+use crate::record::events::{NoEvents, UpTo, decode_events};
 
 /// Puts a segment into the archive, durably; what is there under its name is replaced. `next` is the first commit
 /// of the segment after it.
@@ -69,7 +69,7 @@ fn commits(bytes: &[u8], first: u64, next: u64) -> Option<&[u8]> {
     let mut end = 0;
     for seq in first..next {
         let len = bytes.get(end..)?.iter().position(|byte| *byte == b'\n')?;
-        let line = decode_events(&bytes[end..end + len], UpTo::Events).ok()?;
+        let line = decode_events(&bytes[end..end + len], &NoEvents(UpTo::Events)).ok()?;
         if line.seq != seq {
             return None;
         }

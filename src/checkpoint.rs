@@ -12,7 +12,7 @@ use crate::fs::{self, Kind, Open};
 use crate::head::{Applied, Head};
 use crate::journal::Segments;
 use crate::key::Key;
-use crate::record::events::{EventLine, UpTo};
+use crate::record::events::{EventLine, NoEvents, UpTo};
 use crate::recovery::roll_forward;
 use crate::redo::{Redo, Same};
 
@@ -81,7 +81,7 @@ fn touched(core: &Core, from: u64, head: &Head) -> Result<BTreeSet<Key>> {
         }
         Ok(())
     };
-    while reader.read_up_to(head, UpTo::Writes, &mut note)?.is_some() {}
+    while reader.look(head, &NoEvents(UpTo::Writes), &mut note)?.is_some() {}
     Ok(keys)
 }
 

@@ -73,10 +73,9 @@ impl Events {
         }
         while self.ready.is_empty() {
             let (filter, from, epoch) = (&self.filter, self.from, core.identity.epoch);
-            let (head, up_to) = (&self.head, filter.up_to());
             let mut ready = VecDeque::new();
             let look = |line: &EventLine<'_>| filter.wanted(line, from, epoch, &mut ready);
-            if self.reader.read_up_to(head, up_to, look)?.is_none() {
+            if self.reader.look(&self.head, filter, look)?.is_none() {
                 return Ok(false);
             }
             self.from = 0;

@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 use crate::error::{Error, Result};
 use crate::event::{OWN_TYPES, PUT, REMOVE, RecordedEvent};
 use crate::position::Position;
-use crate::record::events::{EventLine, UpTo};
+use crate::record::events::{EventLine, Sight, UpTo};
 
 /// The longest glob, in bytes.
 pub const MAX_GLOB_BYTES: usize = 1024;
@@ -86,12 +86,6 @@ impl Filter {
         self.changes.asked
     }
 
-    /// How far a line must be read to see what is wanted of it.
-    #[must_use]
-    pub fn up_to(&self) -> UpTo {
-        if self.changes.asked { UpTo::Writes } else { UpTo::Events }
-    }
-
     /// Whether an event is wanted.
     #[must_use]
     pub fn matches(&self, kind: &str, subject: Option<&str>) -> bool {
@@ -120,7 +114,7 @@ impl Filter {
         self.matches_subject(Some(subject))
     }
 
-    /// Adds the events and changes of a commit that are wanted, from an index on.
+    /// Adds the events and changes of a commit that are wanted, from an index on. The line was read for this filter.
     ///
     /// # Errors
     /// What is wrong with one of them, in words. Those before it may have been added.
@@ -131,8 +125,8 @@ impl Filter {
         epoch: u32,
         into: &mut impl Extend<RecordedEvent>,
     ) -> Result<(), String> {
-        for idx in self.events(line, from) {
-            into.extend(line.event(idx, epoch)?);
+        for event in line.events.iter().filter(|event| event.idx >= from) {
+            into.extend([line.wanted_event(event, epoch)?]);
         }
         // Most do not ask for changes, and a chain of the two would be dearer for them.
         for idx in self.changes(line, from) {
@@ -141,28 +135,32 @@ impl Filter {
         Ok(())
     }
 
-    /// The places of what is wanted of a commit, in order, from an index on.
+    /// The places of what is wanted of a commit, in order, from an index on. The line was read for this filter.
     pub fn places(&self, line: &EventLine<'_>, from: usize) -> impl Iterator<Item = Position> {
-        let wanted = self.events(line, from).chain(self.changes(line, from));
+        let events = line.events.iter().map(|event| event.idx).filter(move |idx| *idx >= from);
+        let wanted = events.chain(self.changes(line, from));
         wanted.filter_map(|idx| Some(Position::new(line.seq, u32::try_from(idx).ok()?)))
-    }
-
-    /// The indexes of the events that are wanted.
-    fn events(&self, line: &EventLine<'_>, from: usize) -> impl Iterator<Item = usize> {
-        let events = line.events.iter().enumerate().skip(from);
-        let wanted =
-            events.filter(|(_, event)| self.matches(&event.kind, event.subject.as_deref()));
-        wanted.map(|(idx, _)| idx)
     }
 
     /// Those of the changes, which stand behind all events, wanted or not: so each has the same place for everybody.
     fn changes(&self, line: &EventLine<'_>, from: usize) -> impl Iterator<Item = usize> {
-        let count = line.events.len();
+        let count = line.event_count;
         let writes = line.writes.iter().enumerate().skip(from.saturating_sub(count));
         let writes = writes.filter(|(_, write)| {
             write.kind().is_some_and(|kind| self.matches_change(kind, &write.key))
         });
         writes.map(move |(write, _)| count + write)
+    }
+}
+
+/// What is wanted, and nothing else.
+impl Sight for Filter {
+    fn up_to(&self) -> UpTo {
+        if self.changes.asked { UpTo::Writes } else { UpTo::Events }
+    }
+
+    fn wants(&self, kind: &str, subject: Option<&str>) -> bool {
+        self.matches(kind, subject)
     }
 }
 

@@ -99,6 +99,11 @@ impl Json {
 }
 
 impl<'a> JsonText<'a> {
+    /// The value with which a text begins, if the scan would leave it as it is.
+    pub(crate) fn first(text: &'a [u8]) -> Option<Self> {
+        layout::first_compact(text, layout::LETTER_LEVELS).map(Self)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(self) -> &'a str {

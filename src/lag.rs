@@ -39,7 +39,7 @@ pub fn wanted(
     let mut reader = core.reader(from.seq);
     let mut wanted = Wanted::default();
     while Position::new(reader.next(), 0) < end {
-        let counted = reader.read_up_to(head, filter.up_to(), |line| {
+        let counted = reader.look(head, &filter, |line| {
             let places = filter.places(line, 0);
             let within = places.filter(|place| (from..end).contains(place));
             Ok((within.count() as u64, line.time()?))

@@ -76,7 +76,7 @@ impl Source {
         let (seq, epoch) = (self.journal.next(), core.identity.epoch);
         let from = if seq == read_to.seq { read_to.idx as usize } else { 0 };
         let look = |line: &EventLine<'_>| filter.wanted(line, from, epoch, wanted);
-        let read = self.journal.read_up_to(head, filter.up_to(), look)?;
+        let read = self.journal.look(head, filter, look)?;
         Ok(read.map(|()| Position::end_of(seq).next()))
     }
 }

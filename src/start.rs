@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::journal::Segments;
 use crate::position::Position;
-use crate::record::events::EventLine;
+use crate::record::events::{EventLine, NoEvents, UpTo};
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn at(core: &Core, asked: Timestamp, oldest: u64, head: &Head) -> Result<Positio
     let mut reader = core.reader(from);
     loop {
         let seq = reader.next();
-        match reader.read_events(head, time)? {
+        match reader.look(head, &NoEvents(UpTo::Events), time)? {
             Some(time) if time < asked => {}
             _ => return Ok(Position::new(seq, 0)),
         }
@@ -101,5 +101,5 @@ fn time(line: &EventLine<'_>) -> std::result::Result<Timestamp, String> {
 }
 
 fn time_of(core: &Core, seq: u64, head: &Head) -> Result<Option<Timestamp>> {
-    core.reader(seq).read_events(head, time)
+    core.reader(seq).look(head, &NoEvents(UpTo::Events), time)
 }

@@ -12,7 +12,7 @@ use crate::dead;
 use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Context, Error, Result};
-use crate::filter::{Filter, Globs};
+use crate::filter::Globs;
 use crate::fs;
 use crate::head::Head;
 use crate::journal::Segments;
@@ -20,6 +20,7 @@ use crate::key::Key;
 use crate::lag::{self, Kept};
 use crate::pause::Pause;
 use crate::position::Position;
+use crate::record::events::UpTo;
 use crate::retention::{Sealed, outlived};
 use crate::roster;
 use crate::spool::Way;
@@ -261,7 +262,7 @@ impl SubscriptionStatus {
         self.lag_events = lag.events.saturating_sub(settled);
         self.lag_age_s = lag.oldest.filter(|_| self.lag_events > 0).map(lag::age_s);
         self.name_blocked_items(core, value)?;
-        self.name_blocked(core, &Filter::new(&globs)?, head)
+        self.name_blocked(core, head)
     }
 
     /// What it wants.
@@ -280,14 +281,14 @@ impl SubscriptionStatus {
     }
 
     /// What that is about which is blocked.
-    fn name_blocked(&mut self, core: &Core, filter: &Filter, head: &Head) -> Result<()> {
+    fn name_blocked(&mut self, core: &Core, head: &Head) -> Result<()> {
         let (Some(first), Some(last)) = (self.blocked.first(), self.blocked.last()) else {
             return Ok(());
         };
         let (mut reader, last) = (core.reader(first.position.first_commit()), last.position.seq);
         while reader.next() <= last {
             let blocked = &mut self.blocked;
-            let read = reader.read_up_to(head, filter.up_to(), |line| {
+            let read = reader.look(head, &UpTo::Writes, |line| {
                 let in_line = |one: &&mut Blocked| {
                     one.position.seq == line.seq && one.position.item().is_none()
                 };

@@ -122,8 +122,8 @@ impl Look<'_> {
         let mut reader = core.reader(from.first_commit());
         while reader.next() <= self.target.seq {
             let begins = if reader.next() == from.seq { from.idx as usize } else { 0 };
-            let first = reader
-                .read_up_to(&head, filter.up_to(), |line| Ok(filter.places(line, begins).next()))?;
+            let first =
+                reader.look(&head, &filter, |line| Ok(filter.places(line, begins).next()))?;
             let Some(first) = first else { break };
             if let Some(first) = first {
                 return Ok((first <= self.target).then_some(first));

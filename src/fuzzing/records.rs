@@ -47,7 +47,7 @@ fn line(text: &[u8]) {
 
 /// Who reads the events of a line alone sees what stands in its record.
 fn events(record: &Record<'_>, text: &[u8]) {
-    let line = decode_events(text, UpTo::Events).expect("its events are read as well");
+    let line = decode_events(text, &UpTo::Events).expect("its events are read as well");
     assert_eq!((line.seq, line.batch), (record.seq, record.batch));
     assert_eq!((line.prev, line.time()), (record.prev, Ok(record.time)));
     let all = Filter::new(&Globs::default()).expect("a filter without globs").with_own();
@@ -65,7 +65,7 @@ fn events(record: &Record<'_>, text: &[u8]) {
 
 /// Who wants changes of documents sees each write behind the events, and those where they were.
 fn changes(record: &Record<'_>, text: &[u8]) {
-    let line = decode_events(text, UpTo::Writes).expect("its writes are read as well");
+    let line = decode_events(text, &UpTo::Writes).expect("its writes are read as well");
     let count = record.events.len();
     assert_eq!((line.events.len(), line.writes.len()), (count, record.writes.len()));
     let at = |line: &EventLine<'_>, idx| line.event(idx, 1);

@@ -67,7 +67,7 @@ fn commits(transaction: &Transaction) {
     assert_eq!(line.pop(), Some(b'\n'));
     assert!(!line.contains(&b'\n') && !line.contains(&0), "a commit is one line");
     let read = decode(&line).expect("what was written is read");
-    let events = decode_events(&line, UpTo::Writes).expect("what was written is read");
+    let events = decode_events(&line, &UpTo::Writes).expect("what was written is read");
     assert_eq!(events.events.len(), transaction.events.len());
     for (idx, event) in transaction.events.iter().enumerate() {
         assert_eq!(*events.event(idx, 1).expect("it is sound").expect("the event"), *event);

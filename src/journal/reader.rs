@@ -12,7 +12,7 @@ use crate::head::Head;
 use crate::names::Names;
 use crate::position::Position;
 use crate::record::Record;
-use crate::record::events::{EventLine, UpTo};
+use crate::record::events::{EventLine, NoEvents, Sight, UpTo};
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -86,32 +86,20 @@ impl Reader {
         Ok(Some(record))
     }
 
-    /// What `look` sees in the events of the next commit, or `None` when that is beyond the head. Where
-    /// `look` says what is wrong with them, the line is as damaged as one that cannot be read.
+    /// What `look` sees of the next commit, as far as `sight` goes, or `None` when that is beyond the head. Where `look`
+    /// says what is wrong with it, the line is as damaged as one that cannot be read.
     ///
     /// # Errors
     /// As [`Reader::read`].
-    pub fn read_events<R>(
+    pub fn look<R>(
         &mut self,
         head: &Head,
-        look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
-    ) -> Result<Option<R>> {
-        self.read_up_to(head, UpTo::Events, look)
-    }
-
-    /// The same, of the events and, for those who want changes of documents, of the writes.
-    ///
-    /// # Errors
-    /// As [`Reader::read`].
-    pub fn read_up_to<R>(
-        &mut self,
-        head: &Head,
-        up_to: UpTo,
+        sight: &impl Sight,
         look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
     ) -> Result<Option<R>> {
         let Some(len) = self.fetch(head)? else { return Ok(None) };
         let Some(open) = &mut self.open else { return Ok(None) };
-        let seen = open.pass(&self.names, len, up_to, look)?;
+        let seen = open.pass(&self.names, len, sight, look)?;
         self.next += 1;
         Ok(Some(seen))
     }
@@ -135,7 +123,7 @@ impl Reader {
             if open.expected.seq == self.next {
                 return Ok(Some(len));
             }
-            open.pass(&self.names, len, UpTo::Events, |_| Ok(()))?;
+            open.pass(&self.names, len, &NoEvents(UpTo::Events), |_| Ok(()))?;
         }
     }
 
@@ -206,15 +194,15 @@ impl OpenSegment {
         }
     }
 
-    /// Checks the next line, which has `len` bytes, looks at its events, and moves past it.
+    /// Checks the next line, which has `len` bytes, looks at it, and moves past it.
     fn pass<R>(
         &mut self,
         names: &Names,
         len: usize,
-        up_to: UpTo,
+        sight: &impl Sight,
         look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
     ) -> Result<R> {
-        let checked = events_continue(&self.buffer[self.at..self.at + len], self.expected, up_to)
+        let checked = events_continue(&self.buffer[self.at..self.at + len], self.expected, sight)
             .and_then(|events| Ok((look(&events)?, events.crc)));
         let (seen, crc) = checked.map_err(|what| self.corrupt(names, &what))?;
         self.expected = Expected { seq: self.expected.seq + 1, prev: Some(crc) };

@@ -13,7 +13,7 @@ use crate::crc::Crc;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::names::Names;
-use crate::record::events::{EventLine, UpTo, decode_events};
+use crate::record::events::{EventLine, Sight, decode_events};
 use crate::record::{self, Record};
 
 /// What the next line must be.
@@ -162,12 +162,12 @@ pub(super) fn continues(text: &[u8], expected: Expected) -> Result<Record<'_>, S
 }
 
 /// The events of a line, and its writes if wanted, if it is the one expected.
-pub(super) fn events_continue(
-    text: &[u8],
+pub(super) fn events_continue<'a, S: Sight>(
+    text: &'a [u8],
     expected: Expected,
-    up_to: UpTo,
-) -> Result<EventLine<'_>, String> {
-    let events = decode_events(text, up_to)?;
+    sight: &S,
+) -> Result<EventLine<'a>, String> {
+    let events = decode_events(text, sight)?;
     expected.check(events.seq, events.prev, events.batch)?;
     Ok(events)
 }

@@ -2,15 +2,12 @@
 //!
 //! Whoever hands events over, or looks for a few among many, has no use for the documents, which are most
 //! of a line. Events stand before them, so reading stops there, unless changes of documents are asked for. The checksum has been checked over the
-//! whole line by then: what is not looked at is what was written. Values are found by their brackets and
-//! parsed only for an event that is wanted.
+//! whole line by then: what is not looked at is what was written. The values of an event that is wanted are
+//! scanned where they stand; of any other, the ends are found by their brackets.
 //!
 //! This reads lines as this crate writes them. Every other form that the format allows goes the long way.
 
 use std::borrow::Cow;
-
-use jiff::Timestamp;
-use memchr::memchr2;
 
 use super::changes::WriteText;
 use super::{EventRecord, Record, WriteRecord, decode, microseconds};
@@ -21,6 +18,7 @@ use crate::layout;
 use crate::number;
 use crate::position::Position;
 use crate::revision::Revision;
+use jiff::Timestamp;
 
 /// How far a line is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +27,40 @@ pub enum UpTo {
     Events,
     /// Its writes too, for those who want changes of documents.
     Writes,
+}
+
+/// What a reader wants to see of lines.
+pub trait Sight {
+    /// How far they are read.
+    fn up_to(&self) -> UpTo;
+
+    /// Whether an event is wanted, by its type and subject.
+    fn wants(&self, kind: &str, subject: Option<&str>) -> bool;
+}
+
+/// Everything, so far.
+impl Sight for UpTo {
+    fn up_to(&self) -> UpTo {
+        *self
+    }
+
+    fn wants(&self, _: &str, _: Option<&str>) -> bool {
+        true
+    }
+}
+
+/// Everything so far but the events: for those who pass lines by, or want their writes alone.
+#[derive(Clone, Copy, Debug)]
+pub struct NoEvents(pub UpTo);
+
+impl Sight for NoEvents {
+    fn up_to(&self) -> UpTo {
+        self.0
+    }
+
+    fn wants(&self, _: &str, _: Option<&str>) -> bool {
+        false
+    }
 }
 
 /// What a reader of events sees of a line.
@@ -43,7 +75,9 @@ pub struct EventLine<'a> {
     /// The first commit that was synced together with this one.
     pub batch: u64,
     time: Time<'a>,
-    /// The events, in order.
+    /// How many events there are, wanted or not.
+    pub event_count: usize,
+    /// The events that are wanted, in order.
     pub events: Vec<EventText<'a>>,
     /// The writes, in order, where they were read.
     pub writes: Vec<WriteText<'a>>,
@@ -53,6 +87,8 @@ pub struct EventLine<'a> {
 /// An event in a line. What is not text is not parsed yet.
 #[derive(Debug)]
 pub struct EventText<'a> {
+    /// Its place among the events of the line, from 0.
+    pub idx: usize,
     /// Its type.
     pub kind: Cow<'a, str>,
     /// What it is about.
@@ -69,20 +105,35 @@ enum Time<'a> {
     Text(&'a str),
 }
 
-/// The bytes of a value, as far as its brackets say.
+/// A value in a line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Value<'a>(&'a [u8]);
+pub(super) enum Value<'a> {
+    /// Scanned.
+    Json(JsonText<'a>),
+    /// Its bytes, as far as its brackets say.
+    Bytes(&'a [u8]),
+}
 
 impl Value<'_> {
     /// The value, which is written as it was scanned when it was committed.
     fn json(self) -> Result<Json, String> {
-        Json::recorded(self.0).map_err(|error| format!("the line is no record: {error}"))
+        match self {
+            Self::Json(text) => Ok(Json::of_text(text)),
+            Self::Bytes(bytes) => Json::recorded(bytes).map_err(no_record),
+        }
     }
 
-    /// Its text, which is not parsed.
+    /// Its text, which may not be parsed.
     pub(super) fn text(&self) -> Result<&str, String> {
-        str::from_utf8(self.0).map_err(|error| format!("the line is no record: {error}"))
+        match self {
+            Self::Json(text) => Ok(text.as_str()),
+            Self::Bytes(bytes) => str::from_utf8(bytes).map_err(no_record),
+        }
     }
+}
+
+fn no_record(error: impl std::fmt::Display) -> String {
+    format!("the line is no record: {error}")
 }
 
 impl EventLine<'_> {
@@ -93,46 +144,55 @@ impl EventLine<'_> {
     pub fn time(&self) -> Result<Timestamp, String> {
         match self.time {
             Time::Known(time) => Ok(time),
-            Time::Text(text) => {
-                microseconds::parse(text).map_err(|error| format!("the line is no record: {error}"))
-            }
+            Time::Text(text) => microseconds::parse(text).map_err(no_record),
         }
     }
 
-    /// The event `idx`, with its place and time; behind the events, as far as writes were read, that which tells
-    /// of a write. So the place of each is the same whoever reads it.
+    /// The event `idx`, if it is wanted, with its place and time; behind the events, as far as writes were read, that
+    /// which tells of a write. So the place of each is the same whoever reads it.
     ///
     /// # Errors
     /// What is wrong with it, in words.
     pub fn event(&self, idx: usize, epoch: u32) -> Result<Option<RecordedEvent>, String> {
-        let event = match self.events.get(idx) {
-            Some(event) => event.event()?,
-            None => match self.write(idx) {
-                Some(write) => write.event()?,
-                None => return Ok(None),
-            },
+        let event = match (self.wanted(idx), self.write(idx)) {
+            (Some(event), _) => event.event()?,
+            (None, Some(write)) => write.event()?,
+            (None, None) => return Ok(None),
         };
-        let Ok(idx) = u32::try_from(idx) else { return Ok(None) };
-        Ok(Some(RecordedEvent {
-            event,
-            position: Position::new(self.seq, idx),
-            epoch,
-            time: self.time()?,
-            commit_meta: json(self.meta)?,
-        }))
+        self.recorded(event, idx, epoch).map(Some)
     }
 
-    /// What the event `idx` is about.
+    /// An event that is wanted, with its place and time.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn wanted_event(&self, event: &EventText<'_>, epoch: u32) -> Result<RecordedEvent, String> {
+        self.recorded(event.event()?, event.idx, epoch)
+    }
+
+    fn recorded(&self, event: Event, idx: usize, epoch: u32) -> Result<RecordedEvent, String> {
+        // That there is room for as many was checked.
+        let idx = u32::try_from(idx).map_err(no_record)?;
+        let (position, time) = (Position::new(self.seq, idx), self.time()?);
+        Ok(RecordedEvent { event, position, epoch, time, commit_meta: json(self.meta)? })
+    }
+
+    /// What the event `idx` is about, if it is wanted.
     #[must_use]
     pub fn subject(&self, idx: usize) -> Option<&str> {
-        match self.events.get(idx) {
+        match self.wanted(idx) {
             Some(event) => event.subject.as_deref(),
             None => self.write(idx).map(|write| &*write.key),
         }
     }
 
+    fn wanted(&self, idx: usize) -> Option<&EventText<'_>> {
+        let at = self.events.binary_search_by_key(&idx, |event| event.idx).ok()?;
+        self.events.get(at)
+    }
+
     fn write(&self, idx: usize) -> Option<&WriteText<'_>> {
-        self.writes.get(idx.checked_sub(self.events.len())?)
+        self.writes.get(idx.checked_sub(self.event_count)?)
     }
 }
 
@@ -151,29 +211,33 @@ fn json(value: Option<Value<'_>>) -> Result<Option<Json>, String> {
     value.map(Value::json).transpose()
 }
 
-/// Reads the events of a line, newline excluded, and its writes if wanted; what is wrong with it otherwise.
+/// Reads the wanted events of a line, newline excluded, and its writes if wanted; what is wrong with it otherwise.
 ///
 /// # Errors
 /// The first thing that is wrong, in words.
-pub fn decode_events(line: &[u8], up_to: UpTo) -> Result<EventLine<'_>, String> {
-    as_written(line, up_to).map_or_else(|| decode(line).map(|record| of_record(record, up_to)), Ok)
+pub fn decode_events<'a, S: Sight>(line: &'a [u8], sight: &S) -> Result<EventLine<'a>, String> {
+    as_written(line, sight).map_or_else(|| decode(line).map(|record| of_record(record, sight)), Ok)
 }
 
 /// The same of a line that is sound and has the form in which this crate writes it.
-pub(super) fn as_written(line: &[u8], up_to: UpTo) -> Option<EventLine<'_>> {
+pub(super) fn as_written<'a, S: Sight>(line: &'a [u8], sight: &S) -> Option<EventLine<'a>> {
     let crc = crc::check(line)?;
-    Text { line, at: 0 }.line(crc, up_to)
+    Text { line, at: 0 }.line(crc, sight)
 }
 
 /// The same of a record that was read whole.
-fn of_record(record: Record<'_>, up_to: UpTo) -> EventLine<'_> {
+fn of_record<'a, S: Sight>(record: Record<'a>, sight: &S) -> EventLine<'a> {
+    // `serde_json` lets more through than the scan.
     fn value(text: Option<JsonText<'_>>) -> Option<Value<'_>> {
-        text.map(|text| Value(text.as_str().as_bytes()))
+        text.map(|text| Value::Bytes(text.as_str().as_bytes()))
     }
-    let events = record.events.into_iter().map(|event| {
+    let event_count = record.events.len();
+    let events = record.events.into_iter().enumerate().map(|(idx, event)| {
         let EventRecord { kind, subject, data, meta } = event;
-        EventText { kind, subject, data: value(data), meta: value(meta) }
+        EventText { idx, kind, subject, data: value(data), meta: value(meta) }
     });
+    let events = events.filter(|event| sight.wants(&event.kind, event.subject.as_deref()));
+    let up_to = sight.up_to();
     let writes = if up_to == UpTo::Writes { record.writes } else { Vec::new() };
     let writes = writes.into_iter().map(|write| {
         let WriteRecord { key, was, rev, doc } = write;
@@ -185,6 +249,7 @@ fn of_record(record: Record<'_>, up_to: UpTo) -> EventLine<'_> {
         seq: record.seq,
         batch: record.batch,
         time: Time::Known(record.time),
+        event_count,
         events: events.collect(),
         writes: writes.collect(),
         meta: value(record.meta),
@@ -198,7 +263,7 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn line(&mut self, crc: Crc, up_to: UpTo) -> Option<EventLine<'a>> {
+    fn line<S: Sight>(&mut self, crc: Crc, sight: &S) -> Option<EventLine<'a>> {
         self.skip(crc::PREFIX_BYTES)?;
         self.literal(b"\"prev\":\"")?;
         let prev = Crc::of_digits(self.take(8)?)?;
@@ -213,15 +278,18 @@ impl<'a> Text<'a> {
         self.member(b",\"settles\":")?;
         let meta = self.member(b",\"meta\":")?;
         self.literal(b",\"events\":[")?;
-        let events = self.list(Self::event)?;
+        let mut events = Vec::new();
+        let event_count = self.list(|text, idx| {
+            events.extend(text.event(idx, sight)?);
+            Some(())
+        })?;
         self.literal(b",\"writes\":[")?;
-        let writes = match up_to {
-            // Whatever follows them is nobody's events.
-            UpTo::Events => Vec::new(),
-            UpTo::Writes => self.writes()?,
-        };
-        Position::check_room(events.len(), writes.len()).ok()?;
-        Some(EventLine { crc, prev, seq, batch, time, events, writes, meta })
+        let mut writes = Vec::new();
+        if sight.up_to() == UpTo::Writes {
+            self.writes(&mut writes)?;
+        }
+        Position::check_room(event_count, writes.len()).ok()?;
+        Some(EventLine { crc, prev, seq, batch, time, event_count, events, writes, meta })
     }
 
     /// A time in the form in which it is written, and the quote that ends it.
@@ -237,25 +305,29 @@ impl<'a> Text<'a> {
 
     /// The writes, up to the end of the line. Not inlined: most readers do not come here.
     #[inline(never)]
-    fn writes(&mut self) -> Option<Vec<WriteText<'a>>> {
-        let writes = self.list(Self::write)?;
+    fn writes(&mut self, into: &mut Vec<WriteText<'a>>) -> Option<()> {
+        self.list(|text, _| {
+            into.push(text.write()?);
+            Some(())
+        })?;
         self.literal(b"}")?;
-        (self.at == self.line.len()).then_some(writes)
+        (self.at == self.line.len()).then_some(())
     }
 
-    /// What stands in a list behind its opening bracket, and the bracket that ends it.
-    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let mut items = Vec::new();
+    /// What stands in a list behind its opening bracket, and the bracket that ends it: how many items there are.
+    fn list(&mut self, mut item: impl FnMut(&mut Self, usize) -> Option<()>) -> Option<usize> {
+        let mut count = 0;
         if !self.has(b"]") {
             loop {
-                items.push(item(self)?);
+                item(self, count)?;
+                count += 1;
                 if self.has(b"]") {
                     break;
                 }
                 self.literal(b",")?;
             }
         }
-        Some(items)
+        Some(count)
     }
 
     fn write(&mut self) -> Option<WriteText<'a>> {
@@ -283,24 +355,34 @@ impl<'a> Text<'a> {
         self.rest_of_text()?.parse().ok().map(Some)
     }
 
-    fn event(&mut self) -> Option<EventText<'a>> {
+    /// An event. The outer `None`: it is not understood; the inner one: it is not wanted.
+    #[expect(clippy::option_option, reason = "not wanted and not understood are not the same")]
+    fn event<S: Sight>(&mut self, idx: usize, sight: &S) -> Option<Option<EventText<'a>>> {
         self.literal(b"{\"type\":\"")?;
-        let kind = Cow::Borrowed(self.rest_of_text()?);
-        let subject = if self.has(b",\"subject\":\"") {
-            Some(Cow::Borrowed(self.rest_of_text()?))
-        } else {
-            None
-        };
-        let data = self.member(b",\"data\":")?;
-        let meta = self.member(b",\"meta\":")?;
+        let kind = self.rest_of_text()?;
+        let subject = if self.has(b",\"subject\":\"") { Some(self.rest_of_text()?) } else { None };
+        let is_wanted = sight.wants(kind, subject);
+        let value = if is_wanted { Self::scanned } else { Self::value };
+        let data = self.member_by(b",\"data\":", value)?;
+        let meta = self.member_by(b",\"meta\":", value)?;
         self.literal(b"}")?;
-        Some(EventText { kind, subject, data, meta })
+        let (kind, subject) = (Cow::Borrowed(kind), subject.map(Cow::Borrowed));
+        Some(is_wanted.then_some(EventText { idx, kind, subject, data, meta }))
     }
 
     /// A member that may be there. The outer `None`: it is there, and not understood.
     #[expect(clippy::option_option, reason = "absent and not understood are not the same")]
     fn member<const N: usize>(&mut self, name: &[u8; N]) -> Option<Option<Value<'a>>> {
-        if self.has(name) { self.value().map(Some) } else { Some(None) }
+        self.member_by(name, Self::value)
+    }
+
+    #[expect(clippy::option_option, reason = "absent and not understood are not the same")]
+    fn member_by<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        value: impl Fn(&mut Self) -> Option<Value<'a>>,
+    ) -> Option<Option<Value<'a>>> {
+        if self.has(name) { value(self).map(Some) } else { Some(None) }
     }
 
     fn skip(&mut self, count: usize) -> Option<()> {
@@ -341,13 +423,19 @@ impl<'a> Text<'a> {
 
     /// The text up to the quote that ends it, if nothing in it is escaped.
     fn rest_of_text(&mut self) -> Option<&'a str> {
-        let rest = &self.line[self.at..];
-        let end = memchr2(b'"', b'\\', rest)?;
-        if rest[end] != b'"' || rest[..end].iter().any(|byte| *byte < b' ') {
+        let (text, rest) = self.line[self.at..].split_at(layout::plain(&self.line[self.at..]));
+        if !rest.starts_with(b"\"") {
             return None;
         }
-        self.at += end + 1;
-        str::from_utf8(&rest[..end]).ok()
+        self.at += text.len() + 1;
+        str::from_utf8(text).ok()
+    }
+
+    /// A value, scanned where it is as it would be written.
+    fn scanned(&mut self) -> Option<Value<'a>> {
+        let Some(text) = JsonText::first(&self.line[self.at..]) else { return self.value() };
+        self.at += text.as_str().len();
+        Some(Value::Json(text))
     }
 
     /// A value, up to the bracket or quote that ends it, or to what follows a number or a word.
@@ -381,7 +469,7 @@ impl<'a> Text<'a> {
                 }
             }
             if depth == 0 {
-                return Some(Value(&self.line[start..self.at]));
+                return Some(Value::Bytes(&self.line[start..self.at]));
             }
         }
     }

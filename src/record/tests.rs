@@ -153,7 +153,7 @@ fn a_line_with_more_events_and_writes_than_there_are_positions_is_refused() {
     for (events, writes) in [(99_999, 0), (0, 99_999), (65_536, 34_463)] {
         let line = full(events, writes);
         assert!(
-            decode(&line).is_ok() && decode_events(&line, UpTo::Writes).is_ok(),
+            decode(&line).is_ok() && decode_events(&line, &UpTo::Writes).is_ok(),
             "{events} {writes}"
         );
     }
@@ -162,7 +162,7 @@ fn a_line_with_more_events_and_writes_than_there_are_positions_is_refused() {
         assert!(what.contains(&format!("{events} events and {writes} writes")), "{what}");
     }
     // Who reads the events alone cannot count the writes.
-    assert!(decode_events(&full(100_000, 0), UpTo::Events).is_err());
+    assert!(decode_events(&full(100_000, 0), &UpTo::Events).is_err());
 }
 
 #[test]
@@ -178,7 +178,7 @@ pub(super) fn same_events(line: &[u8]) {
 }
 
 fn same_up_to(line: &[u8], up_to: UpTo) {
-    let (record, seen) = (decode(line).unwrap(), decode_events(line, up_to).unwrap());
+    let (record, seen) = (decode(line).unwrap(), decode_events(line, &up_to).unwrap());
     assert_eq!((seen.crc, seen.prev, seen.time()), (record.crc, record.prev, Ok(record.time)));
     assert_eq!((seen.seq, seen.batch), (record.seq, record.batch));
     assert_eq!(seen.events.len(), record.events.len());
@@ -247,12 +247,12 @@ fn every_line_that_is_written_is_read_as_far_as_its_events_go_and_no_further() {
     for record in [record(), full, none] {
         let line = line(&record);
         same_events(&line);
-        assert!(as_written(&line, UpTo::Events).is_some());
-        assert!(as_written(&line, UpTo::Writes).is_some());
+        assert!(as_written(&line, &UpTo::Events).is_some());
+        assert!(as_written(&line, &UpTo::Writes).is_some());
         let end = line.len() - 1;
         let cut = rewritten(&line, str::from_utf8(&line[end - 9..]).unwrap(), "}");
-        assert!(decode(&cut).is_err() && as_written(&cut, UpTo::Events).is_some());
-        assert!(as_written(&cut, UpTo::Writes).is_none(), "who wants the writes reads to the end");
+        assert!(decode(&cut).is_err() && as_written(&cut, &UpTo::Events).is_some());
+        assert!(as_written(&cut, &UpTo::Writes).is_none(), "who wants the writes reads to the end");
     }
 }
 
@@ -275,10 +275,10 @@ fn events_that_another_writer_put_elsewhere_are_found_too() {
     ];
     for form in forms {
         for up_to in [UpTo::Events, UpTo::Writes] {
-            assert!(as_written(&form, up_to).is_none(), "{}", String::from_utf8_lossy(&form));
+            assert!(as_written(&form, &up_to).is_none(), "{}", String::from_utf8_lossy(&form));
         }
         same_events(&form);
-        assert_eq!(decode_events(&form, UpTo::Events).unwrap().events[0].kind, "AgentSpawned");
+        assert_eq!(decode_events(&form, &UpTo::Events).unwrap().events[0].kind, "AgentSpawned");
     }
 }
 
@@ -289,11 +289,11 @@ fn who_reads_the_events_alone_finds_every_changed_byte_and_every_cut() {
         for flip in [1_u8, 0x20, 0x80] {
             let mut bad = good.clone();
             bad[at] ^= flip;
-            assert!(decode_events(&bad, up_to).is_err(), "byte {at} ^ {flip}");
+            assert!(decode_events(&bad, &up_to).is_err(), "byte {at} ^ {flip}");
         }
-        assert!(decode_events(&good[..at], up_to).is_err(), "cut to {at}");
+        assert!(decode_events(&good[..at], &up_to).is_err(), "cut to {at}");
     }
-    assert_eq!(decode_events(b"\0", UpTo::Events).unwrap_err(), "nothing stands there");
+    assert_eq!(decode_events(b"\0", &UpTo::Events).unwrap_err(), "nothing stands there");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn what_the_scan_would_refuse_and_another_writer_let_through_is_handed_over_as_i
         assert!(Json::parse(data.as_bytes()).is_err());
         assert_eq!(Json::recorded(data.as_bytes()).unwrap().raw().get(), data);
         let odd = rewritten(&line(&record()), "{\"n\":1.0}", data);
-        assert!(as_written(&odd, UpTo::Events).is_some());
+        assert!(as_written(&odd, &UpTo::Events).is_some());
         same_events(&odd);
     }
 }
@@ -313,7 +313,7 @@ fn an_event_that_is_wanted_of_a_line_whose_time_is_none_is_refused() {
     for time in ["2026-13-23T08", "2026-02-30T08", "2026-11-23T24"] {
         let odd = rewritten(&line(&record()), "2026-11-23T08", time);
         assert!(decode(&odd).is_err(), "{time}");
-        let seen = decode_events(&odd, UpTo::Events).unwrap();
+        let seen = decode_events(&odd, &UpTo::Events).unwrap();
         assert!(seen.event(0, 1).is_err() && seen.time().is_err(), "{time}");
     }
     // A leap second is in no calendar of ours, and a time all the same.
@@ -323,20 +323,20 @@ fn an_event_that_is_wanted_of_a_line_whose_time_is_none_is_refused() {
 #[test]
 fn an_event_that_is_wanted_and_no_json_is_refused() {
     let odd = rewritten(&line(&record()), "{\"n\":1.0}", "{\"n\":1.0]");
-    assert!(decode_events(&odd, UpTo::Events).unwrap().event(0, 1).is_err());
+    assert!(decode_events(&odd, &UpTo::Events).unwrap().event(0, 1).is_err());
     let mut odd = line(&record());
     let at = odd.windows(4).position(|text| text == b"\"n\":").unwrap();
     odd[at + 1] = 0xff;
     odd[8..16].copy_from_slice(b"00000000");
     crc::seal(&mut odd);
-    assert!(decode_events(&odd, UpTo::Events).unwrap().event(0, 1).is_err());
+    assert!(decode_events(&odd, &UpTo::Events).unwrap().event(0, 1).is_err());
 }
 
 #[test]
 fn no_number_passes_that_the_record_would_refuse() {
     for number in ["", "-1", "042", "42.0", "18446744073709551616", "9223372036854775808"] {
         let odd = rewritten(&line(&record()), "\"seq\":42", &format!("\"seq\":{number}"));
-        assert!(decode_events(&odd, UpTo::Events).is_err() && decode(&odd).is_err(), "{number}");
+        assert!(decode_events(&odd, &UpTo::Events).is_err() && decode(&odd).is_err(), "{number}");
     }
 }
 
@@ -392,7 +392,7 @@ proptest! {
         line[at] = cut.1;
         line[8..16].copy_from_slice(b"00000000");
         crc::seal(&mut line);
-        if let Ok(seen) = decode_events(&line, UpTo::Writes) {
+        if let Ok(seen) = decode_events(&line, &UpTo::Writes) {
             for idx in 0..seen.events.len() + seen.writes.len() {
                 let _ = seen.event(idx, 1);
             }
