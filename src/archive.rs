@@ -8,7 +8,8 @@ use crate::error::{Context, Error, Result};
 use crate::fs::{self, Mode, Open};
 use crate::names;
 use crate::policy::Archive;
-use crate::record::events::{NoEvents, UpTo, decode_events};
+use crate::record::events::decode_events;
+use crate::record::sight::{NoEvents, UpTo};
 
 /// Puts a segment into the archive, durably; what is there under its name is replaced. `next` is the first commit
 /// of the segment after it.

@@ -12,7 +12,8 @@ use crate::fs::{self, Kind, Open};
 use crate::head::{Applied, Head};
 use crate::journal::Segments;
 use crate::key::Key;
-use crate::record::events::{EventLine, NoEvents, UpTo};
+use crate::record::events::EventLine;
+use crate::record::sight::{NoEvents, UpTo};
 use crate::recovery::roll_forward;
 use crate::redo::{Redo, Same};
 

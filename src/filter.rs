@@ -6,7 +6,8 @@ use wildmatch::WildMatch;
 use crate::error::{Error, Result};
 use crate::event::{OWN_TYPES, PUT, REMOVE, RecordedEvent};
 use crate::position::Position;
-use crate::record::events::{EventLine, Sight, UpTo};
+use crate::record::events::EventLine;
+use crate::record::sight::{Sight, UpTo};
 
 /// The longest glob, in bytes.
 pub const MAX_GLOB_BYTES: usize = 1024;

@@ -2,10 +2,12 @@
 //!
 //! The fields and their order are in docs/format.md. Nothing here does I/O.
 
+mod as_written;
 pub mod changes;
 mod encode;
 pub mod events;
 pub mod microseconds;
+pub mod sight;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::journal::Segments;
 use crate::position::Position;
-use crate::record::events::{EventLine, NoEvents, UpTo};
+use crate::record::events::EventLine;
+use crate::record::sight::{NoEvents, UpTo};
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

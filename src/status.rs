@@ -20,7 +20,7 @@ use crate::key::Key;
 use crate::lag::{self, Kept};
 use crate::pause::Pause;
 use crate::position::Position;
-use crate::record::events::UpTo;
+use crate::record::sight::UpTo;
 use crate::retention::{Sealed, outlived};
 use crate::roster;
 use crate::spool::Way;

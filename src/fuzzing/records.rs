@@ -5,7 +5,8 @@ use crate::event::RecordedEvent;
 use crate::filter::{Filter, Globs};
 use crate::json::{Json, JsonText};
 use crate::key::Key;
-use crate::record::events::{EventLine, UpTo, decode_events};
+use crate::record::events::{EventLine, decode_events};
+use crate::record::sight::UpTo;
 use crate::record::{Record, decode};
 
 /// The bytes as a line, and as the members of a line with the right checksum.

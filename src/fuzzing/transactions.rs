@@ -7,7 +7,8 @@ use crate::crc::Crc;
 use crate::error::Error;
 use crate::json::{Json, JsonText};
 use crate::layout;
-use crate::record::events::{UpTo, decode_events};
+use crate::record::events::decode_events;
+use crate::record::sight::UpTo;
 use crate::record::{EventRecord, Record, WriteRecord, decode};
 use crate::transaction::Transaction;
 

@@ -12,7 +12,8 @@ use crate::head::Head;
 use crate::names::Names;
 use crate::position::Position;
 use crate::record::Record;
-use crate::record::events::{EventLine, NoEvents, Sight, UpTo};
+use crate::record::events::EventLine;
+use crate::record::sight::{NoEvents, Sight, UpTo};
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 256 << 10;

@@ -13,7 +13,8 @@ use crate::crc::Crc;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::names::Names;
-use crate::record::events::{EventLine, Sight, decode_events};
+use crate::record::events::{EventLine, decode_events};
+use crate::record::sight::Sight;
 use crate::record::{self, Record};
 
 /// What the next line must be.

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::events::{UpTo, as_written, decode_events};
+use super::as_written::as_written;
+use super::events::decode_events;
+use super::sight::UpTo;
 use super::*;
 use crate::key::Key;
 

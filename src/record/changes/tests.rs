@@ -1,7 +1,9 @@
 //! Changes of documents, as lines have them.
 
+use super::super::as_written::as_written;
 use super::super::decode;
-use super::super::events::{UpTo, as_written, decode_events};
+use super::super::events::decode_events;
+use super::super::sight::UpTo;
 use super::super::tests::{line, raw, record, rewritten, same_events, write};
 use super::*;
 
