@@ -181,7 +181,14 @@ fn compile(globs: &[String]) -> Result<Vec<WildMatch>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::crc::{self, Crc};
+    use crate::json::Json;
+    use crate::record::events::decode_events;
+    use crate::record::{EventRecord, Record, WriteRecord};
+    use crate::revision::Revision;
 
     fn filter(types: &[&str], subjects: &[&str]) -> Filter {
         let own = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect();
@@ -222,6 +229,57 @@ mod tests {
         assert!(both.matches("B", Some("x")));
         assert!(!both.matches("C", Some("x")) && !both.matches("A", Some("z")));
         assert!(!filter(&[], &["*"]).matches("A", None));
+    }
+
+    #[test]
+    fn what_is_wanted_of_a_commit_has_its_own_place_whatever_else_is_in_it() {
+        let (text, revision) = (Json::parse(b"[1]").unwrap(), Revision::of(b"[1]"));
+        let event = |kind: &'static str| EventRecord {
+            kind: kind.into(),
+            subject: None,
+            data: Some(text.text()),
+            meta: None,
+        };
+        let record = Record {
+            crc: Crc::NONE,
+            prev: Crc::NONE,
+            seq: 7,
+            batch: 7,
+            time: "2026-11-23T08:10:00Z".parse().unwrap(),
+            token: None,
+            acks: BTreeMap::new(),
+            settles: BTreeMap::new(),
+            meta: None,
+            events: ["A", "B", "A", "B"].map(event).into(),
+            writes: vec![WriteRecord {
+                key: "a/b".into(),
+                was: None,
+                rev: Some(revision),
+                doc: Some(text.text()),
+            }],
+        };
+        let mut line = Vec::new();
+        record.encode(&mut line);
+        line.pop();
+        // As it was written, and the long way.
+        let odd = String::from_utf8(line.clone()).unwrap().replace("\"events\":[", "\"events\": [");
+        let mut odd = odd.into_bytes();
+        crc::seal(&mut odd);
+        let wanted = filter(&["B"], &[]).with_changes(true);
+        for line in [line, odd] {
+            let line = decode_events(&line, &wanted).unwrap();
+            for (from, ids) in
+                [(0, &["1-7-1", "1-7-3", "1-7-4"][..]), (2, &["1-7-3", "1-7-4"]), (5, &[])]
+            {
+                let mut events: Vec<RecordedEvent> = Vec::new();
+                wanted.wanted(&line, from, 1, &mut events).unwrap();
+                assert_eq!(events.iter().map(RecordedEvent::id).collect::<Vec<_>>(), ids);
+                let places = wanted.places(&line, from).map(|place| format!("1-{place}"));
+                assert_eq!(places.collect::<Vec<_>>(), ids);
+            }
+            assert_eq!(line.event(0, 1).unwrap().map(|event| event.id()), None, "not wanted");
+            assert_eq!(line.subject(4), Some("a/b"));
+        }
     }
 
     #[test]

@@ -83,6 +83,10 @@ fn commits(transaction: &Transaction) {
 
 /// The scan takes no text that is no JSON, and changes nothing but white space.
 fn json(text: &[u8]) {
+    if let Some(first) = layout::first_compact(text, layout::MAX_LEVELS) {
+        let compact = layout::compact(first.as_bytes()).expect("what is found is JSON");
+        assert_eq!(compact, first, "what is found is compact");
+    }
     match layout::compact(text) {
         Ok(compact) => {
             let mut deserializer = serde_json::Deserializer::from_slice(text);
@@ -93,6 +97,8 @@ fn json(text: &[u8]) {
             assert!(compact.len() <= text.len());
             let again = layout::compact(&layout::pretty(&compact)).expect("a layout is JSON");
             assert_eq!(again, compact, "a layout adds white space only");
+            let first = layout::first_compact(compact.as_bytes(), layout::MAX_LEVELS);
+            assert_eq!(first, Some(&*compact), "what is compact is found as it is");
             let _ = serde_json::from_str::<IgnoredAny>(&compact);
         }
         Err(Error::Json { line, column, .. }) => has_place(text, line, column),

@@ -323,6 +323,20 @@ proptest! {
     }
 
     #[test]
+    fn the_first_value_is_found_if_it_is_compact(
+        value in json(),
+        bad in prop_oneof![pieces(), in_string(), damaged()],
+        rest in select(vec!["", "}", "]", ",\"a\":1}", " ", "\"", "\u{7f}"]),
+    ) {
+        let text = serde_json::to_string(&value).unwrap();
+        let found = first_compact(&[text.as_bytes(), rest.as_bytes()].concat(), MAX_LEVELS).map(str::to_owned);
+        prop_assert_eq!(found, Some(text));
+        if let Some(found) = first_compact(&bad, MAX_LEVELS) {
+            prop_assert_eq!(compact(found.as_bytes()).unwrap(), found);
+        }
+    }
+
+    #[test]
     fn the_layout_is_that_of_serde_json(value in json()) {
         let mut expected = serde_json::to_vec_pretty(&value).unwrap();
         let text = compact(&expected).unwrap();
