@@ -47,7 +47,7 @@ fn check(core: &Core, transaction: &Transaction) -> Result<()> {
 }
 
 /// Commits a batch; one result for each transaction, in order.
-fn lead(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
+pub fn lead(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
     let count = transactions.len();
     let all = |error: &Error| (0..count).map(|_| Err(error.again())).collect();
     let span = tracing::debug_span!("commit", transactions = count);

@@ -88,6 +88,7 @@ mod key;
 mod lag;
 mod latest;
 pub mod layout;
+mod leader;
 mod leftovers;
 mod limits;
 mod lock;

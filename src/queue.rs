@@ -1,14 +1,17 @@
 //! The queue of transactions: many callers, one leader, one sync a batch.
 //!
 //! Whoever finds nobody leading takes what waits, commits it, and tells each caller. The rest wait for
-//! their results; the first of those who were not in the batch leads the next.
+//! their results. While there are any, the standing leader leads one batch after the other, if there is one
+//! ([`Queue::serve`]); else the first of those who were not in the batch leads the next.
 
+use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{self, AssertUnwindSafe};
 
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::revision::Revision;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, thread};
 use crate::transaction::Transaction;
 
@@ -47,7 +50,11 @@ impl Commit {
 
 /// Transactions that wait for a leader, and results that wait for their callers.
 #[derive(Debug, Default)]
-pub struct Queue(Mutex<State>);
+pub struct Queue {
+    state: Mutex<State>,
+    /// Whether a standing leader was asked for, and nobody has taken that up.
+    wants_leader: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -57,6 +64,7 @@ struct State {
     next_number: u64,
     /// How many transactions the last batch had.
     last_batch: usize,
+    standing: Standing,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,8 +74,24 @@ enum Leader {
     None,
     /// Whoever has the ticket of this number, the first in the queue, is to lead.
     Next(u64),
+    /// The standing leader is to lead.
+    Standing,
     /// Somebody leads.
     Somebody,
+}
+
+/// The standing leader.
+#[derive(Debug, Default)]
+enum Standing {
+    /// Nobody has waited behind a batch yet.
+    #[default]
+    Unneeded,
+    /// It was asked for.
+    Wanted,
+    /// It is there, and told so when it is to lead.
+    There(Arc<Condvar>),
+    /// There is none any more.
+    Dismissed,
 }
 
 /// The place of a transaction in the queue.
@@ -90,7 +114,7 @@ impl Queue {
         state.waiting.extend(tickets.iter().cloned().zip(transactions));
         if state.leader == Leader::None {
             // The one who is to lead is the caller.
-            state.choose_leader();
+            state.choose_first();
         }
         tickets
     }
@@ -134,40 +158,157 @@ impl Queue {
         batch: Vec<(Ticket, Transaction)>,
         lead: &mut impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
     ) -> MutexGuard<'_, State> {
-        let (tickets, transactions): (Vec<Ticket>, Vec<Transaction>) = batch.into_iter().unzip();
-        let outcome = panic::catch_unwind(AssertUnwindSafe(|| lead(transactions)));
-        let (results, panicked) = match outcome {
-            Ok(results) => (results, None),
-            Err(panicked) => (tickets.iter().map(|_| Err(lost())).collect(), Some(panicked)),
-        };
+        let done = Led::by(batch, lead);
         let mut state = self.lock();
         // The next batch need not wait until everybody in this one is awake.
-        let next = state.choose_leader();
-        state.done.extend(tickets.iter().map(|ticket| ticket.number).zip(results));
+        let next = state.hand_on();
+        if next.is_some() && matches!(state.standing, Standing::Unneeded) {
+            state.standing = Standing::Wanted;
+            self.wants_leader.store(true, Ordering::Relaxed);
+        }
+        let (tickets, panicked) = done.give(&mut state);
         if let (Some(_), Some(own)) = (&panicked, tickets.first()) {
             state.done.remove(&own.number);
         }
         drop(state);
-        for ticket in next.iter().chain(tickets.iter().skip(1)) {
-            ticket.told.notify_one();
+        if let Some(next) = next {
+            next.notify_one();
         }
+        tell(tickets.get(1..).unwrap_or_default());
         if let Some(panicked) = panicked {
             panic::resume_unwind(panicked);
         }
         self.lock()
     }
 
+    /// Whether somebody should [`Queue::serve`] from now on. It is said once.
+    pub fn wants_leader(&self) -> bool {
+        self.wants_leader.load(Ordering::Relaxed)
+            && self.wants_leader.swap(false, Ordering::Relaxed)
+    }
+
+    /// Is the standing leader, until it is dismissed: where callers are left behind a batch it leads, for as long as
+    /// there are any.
+    ///
+    /// Who leads keeps a core busy. As long as it is the same thread, and not whoever was just woken, those whose
+    /// commits were made come back with their next ones on the other cores meanwhile.
+    pub fn serve(&self, mut lead: impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>) {
+        let called = Arc::new(Condvar::new());
+        let mut state = self.lock();
+        if !matches!(state.standing, Standing::Dismissed) {
+            state.standing = Standing::There(Arc::clone(&called));
+        }
+        loop {
+            if state.leader == Leader::Standing {
+                state.leader = Leader::Somebody;
+                state = self.lead_all(state, &mut lead);
+            } else if matches!(state.standing, Standing::Dismissed) {
+                return;
+            } else {
+                state = called.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// There is no standing leader any more: once it has led the batch that it leads it hands on.
+    pub fn dismiss(&self) {
+        let mut state = self.lock();
+        if let Standing::There(called) = std::mem::replace(&mut state.standing, Standing::Dismissed)
+        {
+            called.notify_one();
+        }
+    }
+
+    /// Leads one batch after the other until nothing waits, or the leader is dismissed.
+    fn lead_all<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        lead: &mut impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
+    ) -> MutexGuard<'a, State> {
+        while !state.waiting.is_empty() && !matches!(state.standing, Standing::Dismissed) {
+            let batch = take_batch(&mut state.waiting);
+            state.last_batch = batch.len();
+            drop(state);
+            let done = Led::by(batch, lead);
+            state = self.lock();
+            let (tickets, panicked) = done.give(&mut state);
+            drop(state);
+            tell(&tickets);
+            if panicked.is_some() {
+                tracing::error!("docbox panicked while committing; those who waited were told");
+            }
+            state = self.lock();
+            if state.waiting.is_empty() {
+                // Those who were just told come back, if they get a moment.
+                drop(state);
+                thread::yield_now();
+                state = self.lock();
+            }
+        }
+        if let Some(next) = state.hand_on() {
+            next.notify_one();
+        }
+        state
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
     /// Whoever is first in the queue is to lead next, and to be told so.
-    fn choose_leader(&mut self) -> Option<Ticket> {
-        let next = self.waiting.front().map(|(ticket, _)| ticket.clone());
-        self.leader = next.as_ref().map_or(Leader::None, |ticket| Leader::Next(ticket.number));
-        next
+    fn choose_first(&mut self) -> Option<Arc<Condvar>> {
+        let first = self.waiting.front().map(|(ticket, _)| ticket);
+        self.leader = first.map_or(Leader::None, |ticket| Leader::Next(ticket.number));
+        first.map(|ticket| Arc::clone(&ticket.told))
+    }
+
+    /// Who is to lead behind a batch, and to be told so: the standing leader if there is one, where somebody waits.
+    fn hand_on(&mut self) -> Option<Arc<Condvar>> {
+        match &self.standing {
+            Standing::There(called) if !self.waiting.is_empty() => {
+                self.leader = Leader::Standing;
+                Some(Arc::clone(called))
+            }
+            _ => self.choose_first(),
+        }
+    }
+}
+
+/// A batch that was led.
+struct Led {
+    tickets: Vec<Ticket>,
+    results: Vec<Result<Commit>>,
+    panicked: Option<Box<dyn Any + Send>>,
+}
+
+impl Led {
+    fn by(
+        batch: Vec<(Ticket, Transaction)>,
+        lead: &mut impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
+    ) -> Self {
+        let (tickets, transactions): (Vec<Ticket>, Vec<Transaction>) = batch.into_iter().unzip();
+        match panic::catch_unwind(AssertUnwindSafe(|| lead(transactions))) {
+            Ok(results) => Self { tickets, results, panicked: None },
+            Err(panicked) => {
+                let results = tickets.iter().map(|_| Err(lost())).collect();
+                Self { tickets, results, panicked: Some(panicked) }
+            }
+        }
+    }
+
+    /// Lays the results where their callers look for them: those, and what the leader panicked with.
+    fn give(self, state: &mut State) -> (Vec<Ticket>, Option<Box<dyn Any + Send>>) {
+        let Self { tickets, results, panicked } = self;
+        state.done.extend(tickets.iter().map(|ticket| ticket.number).zip(results));
+        (tickets, panicked)
+    }
+}
+
+fn tell(tickets: &[Ticket]) {
+    for ticket in tickets {
+        ticket.told.notify_one();
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use crate::ack::Ack;
 use crate::attempts::Run;
-use crate::commit;
 use crate::consumer::Consumer;
 use crate::core::Core;
 use crate::cursor::CursorValue;
@@ -60,7 +59,7 @@ impl Delivery {
         let consumer = Arc::clone(&self.consumer);
         let (spot, flight) = (self.spot, self.flight);
         let transaction = self.with_ack(transaction)?;
-        match commit::commit(consumer.store.core(), transaction) {
+        match consumer.store.commit(transaction) {
             Ok(commit) => {
                 self.settled = true;
                 consumer.settled_by(spot, flight, commit.seq());

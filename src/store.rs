@@ -18,6 +18,7 @@ use crate::emitted::Emitted;
 use crate::error::{Context, Error, Result};
 use crate::housekeeping;
 use crate::key::Key;
+use crate::leader::StandingLeader;
 use crate::options::Options;
 use crate::policy;
 use crate::queue::Commit;
@@ -58,12 +59,14 @@ pub struct Store(Arc<Handle>);
 struct Handle {
     core: Arc<Core>,
     housekeeper: Mutex<Option<JoinHandle<()>>>,
+    leader: StandingLeader,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // Nothing that can fail: it only tells the thread.
+        // Nothing that can fail: it only tells the threads.
         self.core.stopping.stop();
+        self.core.queue.dismiss();
     }
 }
 
@@ -100,7 +103,8 @@ impl Store {
                     .context("start a thread for", core.names.root())
             })
             .transpose()?;
-        Ok(Self(Arc::new(Handle { core, housekeeper: Mutex::new(housekeeper) })))
+        let (housekeeper, leader) = (Mutex::new(housekeeper), StandingLeader::default());
+        Ok(Self(Arc::new(Handle { core, housekeeper, leader })))
     }
 
     /// The store's folder.
@@ -128,7 +132,9 @@ impl Store {
     /// [`Error::Conflict`], [`Error::Invalid`], [`Error::InDoubt`], [`Error::Blocked`],
     /// [`Error::Unusable`], what the disk says.
     pub fn commit(&self, transaction: Transaction) -> Result<Commit> {
-        commit(self.core(), transaction)
+        let committed = commit(self.core(), transaction);
+        self.0.leader.start_if_wanted(&self.0.core);
+        committed
     }
 
     /// Makes each transaction a commit of its own, in this order, sharing syncs; one result for each.
@@ -138,7 +144,9 @@ impl Store {
     /// Each result as that of [`Store::commit`].
     #[must_use = "a transaction may have been refused"]
     pub fn commit_all(&self, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
-        commit_all(self.core(), transactions)
+        let committed = commit_all(self.core(), transactions);
+        self.0.leader.start_if_wanted(&self.0.core);
+        committed
     }
 
     /// A document, parsed; `None` when there is none. It is as its file is now, whoever wrote it; one that is read often
@@ -277,6 +285,7 @@ impl Store {
             return Ok(());
         }
         core.stopping.stop();
+        self.0.leader.end(core);
         let housekeeper = self.0.housekeeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(housekeeper) = housekeeper {
             housekeeper.join().map_err(|_| {

@@ -75,13 +75,41 @@ fn several(caller: usize, count: usize) -> Vec<Transaction> {
     (0..count).map(|number| of(caller, number)).collect()
 }
 
+/// A thread that leads where callers are left behind a batch, from now on.
+fn stand(office: &Arc<Office>) -> thread::JoinHandle<()> {
+    let office = Arc::clone(office);
+    thread::spawn(move || office.queue.serve(|batch| office.lead(&batch)))
+}
+
 /// Everybody at once.
 fn all_call(calls: Vec<Vec<Transaction>>) {
     let office = Arc::new(Office::default());
+    let seqs = all_call_at(&office, calls);
+    office.check(seqs);
+}
+
+/// The same with a standing leader, which is dismissed at some moment, or once all is done.
+fn all_call_and_one_stands(calls: Vec<Vec<Transaction>>, is_dismissed_soon: bool) {
+    let office = Arc::new(Office::default());
+    let standing = stand(&office);
+    let dismissing = is_dismissed_soon.then(|| {
+        let office = Arc::clone(&office);
+        thread::spawn(move || office.queue.dismiss())
+    });
+    let seqs = all_call_at(&office, calls);
+    match dismissing {
+        Some(dismissing) => dismissing.join().unwrap(),
+        None => office.queue.dismiss(),
+    }
+    standing.join().unwrap();
+    office.check(seqs);
+}
+
+fn all_call_at(office: &Arc<Office>, calls: Vec<Vec<Transaction>>) -> Vec<u64> {
     let threads: Vec<_> = calls
         .into_iter()
         .map(|call| {
-            let office = Arc::clone(&office);
+            let office = Arc::clone(office);
             thread::spawn(move || office.call(call))
         })
         .collect();
@@ -91,7 +119,7 @@ fn all_call(calls: Vec<Vec<Transaction>>) {
         assert!(mine.is_sorted_by(|one, next| one + 1 == *next), "nobody's in between: {mine:?}");
         seqs.extend(mine);
     }
-    office.check(seqs);
+    seqs
 }
 
 #[test]
@@ -111,6 +139,53 @@ fn two_callers_never_lead_at_once_nor_wait_for_ever() {
 #[test]
 fn never_two_lead_and_each_gets_its_own_result() {
     under_many_schedules(6_000, || all_call((0..5).map(|n| several(n, 1 + n % 3)).collect()));
+}
+
+#[test]
+fn a_standing_leader_and_callers_never_lead_at_once_nor_forget_anybody() {
+    under_every_schedule(|| all_call_and_one_stands(vec![several(0, 1)], false));
+    for is_dismissed_soon in [false, true] {
+        let calls = || (0..4).map(|n| several(n, 1 + n % 3)).collect();
+        under_many_schedules(6_000, move || all_call_and_one_stands(calls(), is_dismissed_soon));
+    }
+}
+
+#[test]
+fn a_standing_leader_is_asked_for_once_somebody_is_left_behind_a_batch() {
+    alone(|| {
+        let office = Office::default();
+        office.call(several(0, 3));
+        assert!(!office.queue.wants_leader(), "nobody was");
+        // More than one batch holds.
+        office.call(several(0, BATCH_TRANSACTIONS + 1));
+        assert!(office.queue.wants_leader());
+        office.call(several(0, BATCH_TRANSACTIONS + 1));
+        assert!(!office.queue.wants_leader(), "it is said once");
+    });
+}
+
+#[test]
+fn the_standing_leader_leads_who_is_left_behind_a_batch() {
+    let go = || {
+        let office = Arc::new(Office::default());
+        let standing = stand(&office);
+        while !matches!(office.queue.lock().standing, Standing::There(_)) {
+            thread::yield_now();
+        }
+        let mut tickets = office.queue.push(several(0, BATCH_TRANSACTIONS + 2));
+        let mut led = 0;
+        for ticket in tickets.drain(..) {
+            let count = |batch: Vec<Transaction>| {
+                led += 1;
+                office.lead(&batch)
+            };
+            office.queue.wait(&ticket, count).unwrap();
+        }
+        assert_eq!((led, office.leading.lock().unwrap().1), (1, 2), "the second was not led here");
+        office.queue.dismiss();
+        standing.join().unwrap();
+    };
+    under_many_schedules(40, go);
 }
 
 #[test]
@@ -166,4 +241,46 @@ fn one_panics(callers: usize) {
 fn a_leader_that_panics_leaves_nobody_waiting() {
     under_every_schedule(|| one_panics(2));
     under_many_schedules(6_000, || one_panics(5));
+}
+
+#[test]
+fn a_standing_leader_that_panics_leaves_nobody_waiting_and_leads_on() {
+    let go = || {
+        let office = Arc::new(Office::default());
+        let standing = {
+            let office = Arc::clone(&office);
+            thread::spawn(move || {
+                let mut batches = 0;
+                office.queue.serve(|batch| {
+                    batches += 1;
+                    if batches == 1 {
+                        resume_unwind(Box::new(()));
+                    }
+                    office.lead(&batch)
+                });
+                batches
+            })
+        };
+        let callers: Vec<_> = (0..4)
+            .map(|caller| {
+                let office = Arc::clone(&office);
+                thread::spawn(move || {
+                    (0..2)
+                        .map(move |number| {
+                            let ticket = office.queue.push(vec![of(caller, number)]).remove(0);
+                            office.queue.wait(&ticket, |batch| office.lead(&batch))
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let results = callers.into_iter().flat_map(|caller| caller.join().unwrap());
+        let (committed, lost): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
+        assert!(lost.iter().all(|lost| matches!(lost, Err(Error::InDoubt { .. }))), "{lost:?}");
+        office.queue.dismiss();
+        let batches = standing.join().unwrap();
+        assert_eq!(batches == 0, lost.is_empty(), "those in the first batch that it led");
+        office.check(committed.into_iter().map(|commit| commit.unwrap().seq).collect());
+    };
+    under_many_schedules(6_000, go);
 }

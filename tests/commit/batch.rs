@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use docbox::fs::Fs;
 use docbox::{Store, Transaction};
 use serde_json::json;
 
@@ -62,6 +63,56 @@ fn many_threads_share_syncs_and_each_gets_its_own_seq_without_a_gap() {
         assert!(named == before || named == pair[1].seq(), "a batch is named by its first commit");
     }
     assert!(store.verify().unwrap().is_clean());
+}
+
+/// A store, its disk, and whether the thread that leads for others has synced the journal yet.
+fn store_that_notes_who_leads(home: &Home) -> (Store, Arc<Door>, Arc<AtomicBool>) {
+    let is_led = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&is_led);
+    let door = Arc::new(Door::new(move |call, path| {
+        let is_leader = || std::thread::current().name() == Some("docbox-leader");
+        if call == "sync_data" && is_journal(path) && is_leader() {
+            noted.store(true, Ordering::SeqCst);
+        }
+    }));
+    let options = Store::options().housekeeping(false);
+    let store = options.disk(Arc::clone(&door) as Arc<dyn Fs>).open(home.root()).unwrap();
+    (store, door, is_led)
+}
+
+#[test]
+fn who_commits_alone_leads_and_a_thread_leads_for_several_as_long_as_the_store_is_open() {
+    for closes in [true, false] {
+        let home = Home::new();
+        let (store, door, is_led) = store_that_notes_who_leads(&home);
+        for n in 0..25 {
+            emit(&store, [n]);
+        }
+        let is_led = || is_led.load(Ordering::SeqCst);
+        assert!(!is_led(), "nobody waited");
+        // Whether anybody is left behind a batch is a matter of chance, and soon the case.
+        for round in 0.. {
+            assert!(round < 1000, "no thread leads");
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| emit(&store, [round]));
+                }
+            });
+            if is_led() {
+                break;
+            }
+        }
+        if closes {
+            store.close().unwrap();
+        }
+        drop(store);
+        // It held what is open. A store that is only dropped does not wait for it.
+        while !closes && Arc::strong_count(&door) > 1 {
+            std::thread::yield_now();
+        }
+        assert_eq!(Arc::strong_count(&door), 1, "nothing is left of the store");
+        assert!(Store::open(home.root()).unwrap().verify().unwrap().is_clean());
+    }
 }
 
 #[test]
