@@ -74,10 +74,10 @@ enum Leader {
     None,
     /// Whoever has the ticket of this number, the first in the queue, is to lead.
     Next(u64),
-    /// The standing leader is to lead.
+    /// A caller leads.
+    Caller,
+    /// The standing leader leads, or is to.
     Standing,
-    /// Somebody leads.
-    Somebody,
 }
 
 /// The standing leader.
@@ -138,7 +138,7 @@ impl Queue {
                 state = ticket.told.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            state.leader = Leader::Somebody;
+            state.leader = Leader::Caller;
             if state.last_batch > 1 {
                 // Those whose commits were made a moment ago come back with the next, if they get that moment.
                 drop(state);
@@ -200,7 +200,6 @@ impl Queue {
         }
         loop {
             if state.leader == Leader::Standing {
-                state.leader = Leader::Somebody;
                 state = self.lead_all(state, &mut lead);
             } else if matches!(state.standing, Standing::Dismissed) {
                 return;
