@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::head::Head;
 use crate::journal::{Failed, Place};
 use crate::lock::Locked;
-use crate::queue::Commit;
+use crate::queue::{Commit, Take};
 use crate::recovery::find_end;
 use crate::spool::with_room;
 use crate::transaction::Transaction;
@@ -19,7 +19,7 @@ use crate::transaction::Transaction;
 pub fn commit(core: &Core, transaction: Transaction) -> Result<Commit> {
     check(core, &transaction)?;
     let ticket = core.queue.push(vec![transaction]).remove(0);
-    core.queue.wait(&ticket, |batch| lead(core, batch))
+    core.queue.wait(&ticket, |take| lead(core, take))
 }
 
 /// Commits each transaction for itself, in order; one result for each.
@@ -34,7 +34,7 @@ pub fn commit_all(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Com
     }
     // All at once, so that they are one batch as far as a batch goes.
     let tickets = core.queue.push(sound);
-    let wait = |at: usize| core.queue.wait(&tickets[at], |batch| lead(core, batch));
+    let wait = |at: usize| core.queue.wait(&tickets[at], |take| lead(core, take));
     checked.into_iter().map(|at| at.and_then(wait)).collect()
 }
 
@@ -47,12 +47,15 @@ fn check(core: &Core, transaction: &Transaction) -> Result<()> {
 }
 
 /// Commits a batch; one result for each transaction, in order.
-pub fn lead(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> {
+pub fn lead(core: &Core, take: Take<'_>) -> Vec<Result<Commit>> {
+    let locked = core.lock.take_for_batch();
+    // Not before: whoever comes while another process holds the lock is in it.
+    let transactions = take();
     let count = transactions.len();
     let all = |error: &Error| (0..count).map(|_| Err(error.again())).collect();
     let span = tracing::debug_span!("commit", transactions = count);
     let _entered = span.enter();
-    let mut locked = match core.lock.take_for_batch() {
+    let mut locked = match locked {
         Ok(locked) => locked,
         Err(error) => return all(&error),
     };
@@ -60,6 +63,7 @@ pub fn lead(core: &Core, transactions: Vec<Transaction>) -> Vec<Result<Commit>> 
         Ok(end) => end,
         Err(error) => return all(&error),
     };
+    core.queue.note_rivals(!locked.is_head_ours());
     let mut batch = Batch::new(core, &head);
     let accepted: Vec<Result<Commit>> =
         transactions.into_iter().map(|transaction| batch.add(transaction)).collect();

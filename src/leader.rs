@@ -16,7 +16,7 @@ impl StandingLeader {
             return;
         }
         let core = Arc::clone(core);
-        let serve = move || core.queue.serve(|batch| lead(&core, batch));
+        let serve = move || core.queue.serve(|take| lead(&core, take));
         let mut thread = self.thread();
         match thread::Builder::new().name("docbox-leader".into()).spawn(serve) {
             Ok(started) => *thread = Some(started),

@@ -266,11 +266,17 @@ impl Locked<'_> {
     /// # Errors
     /// What the disk says.
     pub fn place_after(&self, head: &Head) -> Result<Place> {
-        let version = self.desk.head.as_ref().and_then(RegisterWriter::version);
-        if version.is_some() && version == self.desk.left {
+        if self.is_head_ours() {
             return Ok(Place { segment: head.segment, offset: head.offset });
         }
         Place::after(&*self.lock.fs, &self.lock.names, head)
+    }
+
+    /// Whether nobody else has written `head` since the last batch of this process.
+    #[must_use]
+    pub fn is_head_ours(&self) -> bool {
+        let version = self.desk.head.as_ref().and_then(RegisterWriter::version);
+        version.is_some() && version == self.desk.left
     }
 
     /// Moves the head behind a batch that begins where [`Locked::place_after`] said, or in the segment made for it; the

@@ -65,6 +65,8 @@ struct State {
     /// How many transactions the last batch had.
     last_batch: usize,
     standing: Standing,
+    /// Whether another process has committed since our batch before the last.
+    has_rivals: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -94,6 +96,9 @@ enum Standing {
     Dismissed,
 }
 
+/// Takes a batch out of the queue: what waits when it is called.
+pub type Take<'a> = &'a mut dyn FnMut() -> Vec<Transaction>;
+
 /// The place of a transaction in the queue.
 #[derive(Clone, Debug)]
 pub struct Ticket {
@@ -119,15 +124,15 @@ impl Queue {
         tickets
     }
 
-    /// Waits for the result of a ticket, and leads batches where it is the turn of its holder: `lead`
-    /// commits some transactions, and has one result for each, in order.
+    /// Waits for the result of a ticket, and leads batches where it is the turn of its holder: `lead` takes some
+    /// transactions, once, commits them, and has one result for each, in order.
     ///
     /// # Errors
     /// The result.
     pub fn wait(
         &self,
         ticket: &Ticket,
-        mut lead: impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
+        mut lead: impl FnMut(Take<'_>) -> Vec<Result<Commit>>,
     ) -> Result<Commit> {
         let mut state = self.lock();
         loop {
@@ -139,26 +144,22 @@ impl Queue {
                 continue;
             }
             state.leader = Leader::Caller;
-            if state.last_batch > 1 {
-                // Those whose commits were made a moment ago come back with the next, if they get that moment.
-                drop(state);
-                thread::yield_now();
-                state = self.lock();
-            }
-            let batch = take_batch(&mut state.waiting);
-            state.last_batch = batch.len();
+            let is_crowded = state.last_batch > 1;
             drop(state);
-            state = self.lead(batch, &mut lead);
+            if is_crowded {
+                // Those whose commits were made a moment ago come back with the next, if they get that moment.
+                thread::yield_now();
+            }
+            state = self.lead(&mut lead);
         }
     }
 
     /// Leads the batch at whose head the caller stands.
     fn lead(
         &self,
-        batch: Vec<(Ticket, Transaction)>,
-        lead: &mut impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
+        lead: &mut impl FnMut(Take<'_>) -> Vec<Result<Commit>>,
     ) -> MutexGuard<'_, State> {
-        let done = Led::by(batch, lead);
+        let done = Led::by(self, lead);
         let mut state = self.lock();
         // The next batch need not wait until everybody in this one is awake.
         let next = state.hand_on();
@@ -192,7 +193,7 @@ impl Queue {
     ///
     /// Who leads keeps a core busy. As long as it is the same thread, and not whoever was just woken, those whose
     /// commits were made come back with their next ones on the other cores meanwhile.
-    pub fn serve(&self, mut lead: impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>) {
+    pub fn serve(&self, mut lead: impl FnMut(Take<'_>) -> Vec<Result<Commit>>) {
         let called = Arc::new(Condvar::new());
         let mut state = self.lock();
         if !matches!(state.standing, Standing::Dismissed) {
@@ -218,17 +219,21 @@ impl Queue {
         }
     }
 
-    /// Leads one batch after the other until nothing waits, or the leader is dismissed.
+    /// Notes, for who leads, whether another process has committed since our last batch. Then callers lead: it is that
+    /// process which keeps the other cores busy, and a leader that wakes its callers is one more to be woken.
+    pub fn note_rivals(&self, has_rivals: bool) {
+        self.lock().has_rivals = has_rivals;
+    }
+
+    /// Leads one batch after the other as long as that is for the standing leader.
     fn lead_all<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        lead: &mut impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
+        lead: &mut impl FnMut(Take<'_>) -> Vec<Result<Commit>>,
     ) -> MutexGuard<'a, State> {
-        while !state.waiting.is_empty() && !matches!(state.standing, Standing::Dismissed) {
-            let batch = take_batch(&mut state.waiting);
-            state.last_batch = batch.len();
+        while state.standing_leader().is_some() {
             drop(state);
-            let done = Led::by(batch, lead);
+            let done = Led::by(self, lead);
             state = self.lock();
             let (tickets, panicked) = done.give(&mut state);
             drop(state);
@@ -236,18 +241,23 @@ impl Queue {
             if panicked.is_some() {
                 tracing::error!("docbox panicked while committing; those who waited were told");
             }
+            // Those who were just told come back, if they get a moment.
+            thread::yield_now();
             state = self.lock();
-            if state.waiting.is_empty() {
-                // Those who were just told come back, if they get a moment.
-                drop(state);
-                thread::yield_now();
-                state = self.lock();
-            }
         }
         if let Some(next) = state.hand_on() {
             next.notify_one();
         }
         state
+    }
+
+    /// Takes a batch, for whoever leads.
+    fn take(&self) -> (Vec<Ticket>, Vec<Transaction>) {
+        let mut state = self.lock();
+        let batch = take_batch(&mut state.waiting);
+        state.last_batch = batch.len();
+        drop(state);
+        batch.into_iter().unzip()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -265,12 +275,22 @@ impl State {
 
     /// Who is to lead behind a batch, and to be told so: the standing leader if there is one, where somebody waits.
     fn hand_on(&mut self) -> Option<Arc<Condvar>> {
-        match &self.standing {
-            Standing::There(called) if !self.waiting.is_empty() => {
+        match self.standing_leader() {
+            Some(called) => {
                 self.leader = Leader::Standing;
+                Some(called)
+            }
+            None => self.choose_first(),
+        }
+    }
+
+    /// The standing leader, if it is there and the next batch is for it to lead.
+    fn standing_leader(&self) -> Option<Arc<Condvar>> {
+        match &self.standing {
+            Standing::There(called) if !self.waiting.is_empty() && !self.has_rivals => {
                 Some(Arc::clone(called))
             }
-            _ => self.choose_first(),
+            _ => None,
         }
     }
 }
@@ -283,14 +303,20 @@ struct Led {
 }
 
 impl Led {
-    fn by(
-        batch: Vec<(Ticket, Transaction)>,
-        lead: &mut impl FnMut(Vec<Transaction>) -> Vec<Result<Commit>>,
-    ) -> Self {
-        let (tickets, transactions): (Vec<Ticket>, Vec<Transaction>) = batch.into_iter().unzip();
-        match panic::catch_unwind(AssertUnwindSafe(|| lead(transactions))) {
+    fn by(queue: &Queue, lead: &mut impl FnMut(Take<'_>) -> Vec<Result<Commit>>) -> Self {
+        let mut tickets = Vec::new();
+        let mut take = || {
+            let (taken, transactions) = queue.take();
+            tickets = taken;
+            transactions
+        };
+        match panic::catch_unwind(AssertUnwindSafe(|| lead(&mut take))) {
             Ok(results) => Self { tickets, results, panicked: None },
             Err(panicked) => {
+                if tickets.is_empty() {
+                    // It panicked before it took them, and who leads does not wait for its own any more.
+                    tickets = queue.take().0;
+                }
                 let results = tickets.iter().map(|_| Err(lost())).collect();
                 Self { tickets, results, panicked: Some(panicked) }
             }
