@@ -30,8 +30,11 @@ impl StandingLeader {
     pub fn end(&self, core: &Core) {
         core.queue.dismiss();
         let thread = self.thread().take();
-        // A panic of its batches was told to those who were in them.
-        let _ = thread.map(JoinHandle::join);
+        // In a forked child there is none, and for a thread that reads under the lock it may wait itself.
+        if core.lock.check_caller().is_ok() {
+            // A panic of its batches was told to those who were in them.
+            let _ = thread.map(JoinHandle::join);
+        }
     }
 
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
