@@ -75,10 +75,22 @@ fn several(caller: usize, count: usize) -> Vec<Transaction> {
     (0..count).map(|number| of(caller, number)).collect()
 }
 
-/// A thread that leads where callers are left behind a batch, from now on.
-fn stand(office: &Arc<Office>) -> thread::JoinHandle<()> {
+/// A thread that leads where callers are left behind a batch, from now on; how many batches it began. Before each it
+/// does something, with which of them that is.
+fn stand(
+    office: &Arc<Office>,
+    before: impl Fn(&Office, usize) + Send + 'static,
+) -> thread::JoinHandle<usize> {
     let office = Arc::clone(office);
-    thread::spawn(move || office.queue.serve(|take| office.lead(&take())))
+    thread::spawn(move || {
+        let mut batches = 0;
+        office.queue.serve(|take| {
+            batches += 1;
+            before(&office, batches);
+            office.lead(&take())
+        });
+        batches
+    })
 }
 
 /// Everybody at once.
@@ -91,7 +103,7 @@ fn all_call(calls: Vec<Vec<Transaction>>) {
 /// The same with a standing leader, which is dismissed at some moment, or once all is done.
 fn all_call_and_one_stands(calls: Vec<Vec<Transaction>>, is_dismissed_soon: bool) {
     let office = Arc::new(Office::default());
-    let standing = stand(&office);
+    let standing = stand(&office, |_, _| ());
     let dismissing = is_dismissed_soon.then(|| {
         let office = Arc::clone(&office);
         thread::spawn(move || office.queue.dismiss())
@@ -169,7 +181,7 @@ fn a_standing_leader_is_asked_for_once_somebody_is_left_behind_a_batch() {
 fn the_standing_leader_leads_who_is_left_behind_a_batch() {
     let go = || {
         let office = Arc::new(Office::default());
-        let standing = stand(&office);
+        let standing = stand(&office, |_, _| ());
         while !matches!(office.queue.lock().standing, Standing::There(_)) {
             thread::yield_now();
         }
@@ -193,36 +205,11 @@ fn the_standing_leader_leads_who_is_left_behind_a_batch() {
 fn callers_lead_while_another_process_commits_too() {
     let go = || {
         let office = Arc::new(Office::default());
-        let standing = {
-            let office = Arc::clone(&office);
-            thread::spawn(move || {
-                let mut batches = 0;
-                office.queue.serve(|take| {
-                    batches += 1;
-                    office.queue.note_rivals(true);
-                    office.lead(&take())
-                });
-                batches
-            })
-        };
-        let callers: Vec<_> = (0..3)
-            .map(|caller| {
-                let office = Arc::clone(&office);
-                thread::spawn(move || {
-                    let tickets = office.queue.push(several(caller, 2));
-                    for ticket in tickets {
-                        let lead = |take: Take<'_>| office.lead(&take());
-                        office.queue.wait(&ticket, lead).unwrap();
-                    }
-                })
-            })
-            .collect();
-        for caller in callers {
-            caller.join().unwrap();
-        }
+        let standing = stand(&office, |office, _| office.queue.note_rivals(true));
+        let seqs = all_call_at(&office, (0..3).map(|n| several(n, 2)).collect());
         office.queue.dismiss();
         assert!(standing.join().unwrap() <= 1, "the first that was for it told it");
-        office.check((1..=6).collect());
+        office.check(seqs);
     };
     under_many_schedules(3_000, go);
 }
@@ -287,21 +274,12 @@ fn a_leader_that_panics_leaves_nobody_waiting() {
 fn a_standing_leader_that_panics_leaves_nobody_waiting_and_leads_on() {
     let go = || {
         let office = Arc::new(Office::default());
-        let standing = {
-            let office = Arc::clone(&office);
-            thread::spawn(move || {
-                let mut batches = 0;
-                office.queue.serve(|take| {
-                    batches += 1;
-                    // Before it has taken anything.
-                    if batches == 1 {
-                        resume_unwind(Box::new(()));
-                    }
-                    office.lead(&take())
-                });
-                batches
-            })
-        };
+        // It has not taken anything yet.
+        let standing = stand(&office, |_, batch| {
+            if batch == 1 {
+                resume_unwind(Box::new(()));
+            }
+        });
         let callers: Vec<_> = (0..4)
             .map(|caller| {
                 let office = Arc::clone(&office);
