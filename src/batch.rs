@@ -11,7 +11,7 @@ use crate::definition::Definition;
 use crate::documents::Found;
 use crate::error::{Context, Error, Result};
 use crate::folders::Folders;
-use crate::fs::{self, Stat};
+use crate::fs::{self, Folder, Stat};
 use crate::head::Head;
 use crate::journal::Place;
 use crate::json::Json;
@@ -169,6 +169,7 @@ impl<'a> Batch<'a> {
             time: self.time,
             token: self.head.token.clone(),
             redriven: self.redriven,
+            moved: true,
         }
     }
 
@@ -252,22 +253,24 @@ impl<'a> Batch<'a> {
         if let Some(touched) = self.touched.get(key) {
             return Ok((touched.seen.clone(), touched.revision));
         }
-        let documents = &self.core.documents;
-        documents.check_spelling(key)?;
+        self.core.documents.check_spelling(key)?;
+        let Some(folder) = self.folders.of(key, path)? else { return Ok((None, None)) };
         // A condition is held against the bytes themselves.
-        let known =
-            if write.expect == Expect::Anything { self.placed_last(key, path)? } else { None };
+        let known = if write.expect == Expect::Anything {
+            self.placed_last(key, &folder, path)?
+        } else {
+            None
+        };
         let seen = match known {
             Some(seen) => Some(seen),
-            None => documents.read(key)?.map(Seen::from),
+            None => self.core.documents.read_under_lock(key, &folder, path)?.map(Seen::from),
         };
         let revision = seen.as_ref().map(|seen| seen.revision);
         Ok((seen, revision))
     }
 
     /// A document that lies there as this process put it there, unread.
-    fn placed_last(&mut self, key: &Key, path: &Path) -> Result<Option<Seen>> {
-        let Some(folder) = self.folders.of(key, path)? else { return Ok(None) };
+    fn placed_last(&self, key: &Key, folder: &Folder, path: &Path) -> Result<Option<Seen>> {
         let there = fs::none_if_missing(folder.stat(names::last(path)));
         let there = there.context("look at", path)?;
         let Some(stat) = there else { return Ok(None) };

@@ -3,6 +3,7 @@
 //! Reading them, listing them, and what lies in the way of one. How new bytes get there is in
 //! [`place`](crate::place).
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,7 +85,8 @@ impl Documents {
     ) -> Result<Option<Found>> {
         let path = self.names.document(key);
         loop {
-            let Some(file) = self.open(key, &path)? else { return Ok(None) };
+            let opened = self.fs.open(&path, Open::Read);
+            let Some(file) = self.opened(key, &path, opened)? else { return Ok(None) };
             // As it was before it was read, so that whoever edits it meanwhile is noticed later.
             let stat = file.stat_when_opened().context("look at", &path)?;
             look(&*file, &stat);
@@ -97,10 +99,33 @@ impl Documents {
         }
     }
 
-    /// Opens the file of a document; `None` when there is none. Opening goes through no link and gives nothing
-    /// but files, so that nothing need be looked at before.
-    fn open(&self, key: &Key, path: &Path) -> Result<Option<Arc<dyn File>>> {
-        match fs::none_if_missing(self.fs.open(path, Open::Read)) {
+    /// Reads a document of a folder that was found, for who holds `commit.lock`: nobody displaces a file meanwhile, so
+    /// that what was opened is the document's own.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn read_under_lock(
+        &self,
+        key: &Key,
+        folder: &fs::Folder,
+        path: &Path,
+    ) -> Result<Option<Found>> {
+        let opened = folder.open(names::last(path), Open::Read);
+        let Some(file) = self.opened(key, path, opened)? else { return Ok(None) };
+        let stat = file.stat_when_opened().context("look at", path)?;
+        let bytes = fs::read_all(&*file).context("read", path)?;
+        Ok(Some(Found { bytes, stat }))
+    }
+
+    /// The file of a document, which was asked for; `None` when there is none. Opening goes through no link and gives
+    /// nothing but files, so that nothing need be looked at before.
+    fn opened(
+        &self,
+        key: &Key,
+        path: &Path,
+        opened: io::Result<Arc<dyn File>>,
+    ) -> Result<Option<Arc<dyn File>>> {
+        match fs::none_if_missing(opened) {
             Ok(opened) => Ok(opened),
             // What is no file, or lies behind a link, is not ours.
             Err(_) if self.look(key)?.is_none() => Ok(None),

@@ -40,6 +40,14 @@ pub struct Head {
     /// must know; 0 for none. A consumer that sees another one looks at the letters.
     #[serde(skip_serializing_if = "is_zero")]
     pub redriven: u64,
+    /// A batch has moved it here, and nobody has written it since: nobody has begun a segment behind it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub moved: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -67,14 +75,24 @@ struct Members {
     token: Option<String>,
     #[serde(default, deserialize_with = "bounded")]
     redriven: u64,
+    #[serde(default)]
+    moved: bool,
 }
 
 impl From<Members> for Head {
     fn from(members: Members) -> Self {
-        let Members { store, epoch, seq, segment, last, offset, line_crc, time, token, redriven } =
-            members;
-        let identity = Identity { store, epoch };
-        Self { identity, seq, segment, last, offset, crc: line_crc, time, token, redriven }
+        Self {
+            identity: Identity { store: members.store, epoch: members.epoch },
+            seq: members.seq,
+            segment: members.segment,
+            last: members.last,
+            offset: members.offset,
+            crc: members.line_crc,
+            time: members.time,
+            token: members.token,
+            redriven: members.redriven,
+            moved: members.moved,
+        }
     }
 }
 
@@ -92,6 +110,7 @@ impl Head {
             time: Timestamp::UNIX_EPOCH,
             token: None,
             redriven: 0,
+            moved: false,
         }
     }
 }

@@ -34,8 +34,7 @@ struct Desk {
     file: Option<Arc<dyn File>>,
     head: Option<RegisterWriter<Head>>,
     journal: Writer,
-    /// The version of `head` that the last batch of this process left. As long as it is the newest, nobody has begun a
-    /// segment behind that head.
+    /// The version of `head` that the last batch of this process left.
     left: Option<u64>,
     /// Why nothing may be committed any more until the store is opened anew.
     poisoned: Option<String>,
@@ -192,12 +191,17 @@ impl Locked<'_> {
         }
     }
 
-    /// Moves the head; the version that its register has now. Everybody may see and deliver what it covers from
-    /// here on.
+    /// Writes a head that no batch moves: everybody may see and deliver what it covers from here on, and looks for a
+    /// segment behind it.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn write_head(&mut self, head: &Head) -> Result<u64> {
+    pub fn write_head(&mut self, head: &Head) -> Result<()> {
+        self.write_register(&Head { moved: false, ..head.clone() }).map(drop)
+    }
+
+    /// Writes `head`; the version that its register has now.
+    fn write_register(&mut self, head: &Head) -> Result<u64> {
         if let Some(writer) = &mut self.desk.head {
             return writer.write(head);
         }
@@ -259,14 +263,14 @@ impl Locked<'_> {
 
     /// Where the line after the head stands, or will stand.
     ///
-    /// Whoever begins a segment writes `head` again before, as it is. So to look for one is needed only where
-    /// somebody else has written `head` since this process left it: a name that is new each time costs more to look
-    /// for than all that is read of the register.
+    /// Whoever begins a segment writes `head` again before. So to look for one is needed only where it was not a batch
+    /// that wrote it last, whosever: a name that is new each time costs more to look for than all that is read of the
+    /// register.
     ///
     /// # Errors
     /// What the disk says.
     pub fn place_after(&self, head: &Head) -> Result<Place> {
-        if self.is_head_ours() {
+        if head.moved {
             return Ok(Place { segment: head.segment, offset: head.offset });
         }
         Place::after(&*self.lock.fs, &self.lock.names, head)
@@ -285,7 +289,7 @@ impl Locked<'_> {
     /// # Errors
     /// What the disk says.
     pub fn leave(&mut self, head: &Head) -> Result<u64> {
-        let version = self.write_head(head)?;
+        let version = self.write_register(head)?;
         self.desk.left = Some(version);
         Ok(version)
     }

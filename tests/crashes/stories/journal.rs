@@ -116,15 +116,14 @@ fn story_04_a_segment_that_its_dead_maker_did_not_make_durable_is_made_so() {
     check(&disk, &history);
 }
 
-/// Two processes, of which the second has made every commit, and a checkpoint of them. Its segment has room for short
-/// ones.
-fn room_for_short_ones() -> (Disk, History, [Store; 2]) {
+/// Two processes, of which one has made every commit, and a checkpoint of them. Their segment has room for short ones.
+fn room_for_short_ones(by: usize) -> (Disk, History, [Store; 2]) {
     let (disk, history) = (disk(), History::default());
     let stores = [disk.process(), disk.process()].map(|process| open(&process).expect("opens"));
     for text in ["one", "two", "three"] {
-        history.commit(&stores[1], &[("agents/a", Some(text))]).expect("a commit");
+        history.commit(&stores[by], &[("agents/a", Some(text))]).expect("a commit");
     }
-    stores[1].checkpoint().expect("a checkpoint");
+    stores[by].checkpoint().expect("a checkpoint");
     (disk, history, stores)
 }
 
@@ -135,7 +134,7 @@ fn long() -> String {
 
 #[test]
 fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
-    let (disk, history, [store, second]) = room_for_short_ones();
+    let (disk, history, [store, second]) = room_for_short_ones(1);
     let syncs = AtomicU64::new(0);
     kill_at(&disk, move |call| {
         // The first sync is that of the fill, the second that of the line.
@@ -149,8 +148,8 @@ fn story_05_a_line_of_a_dead_writer_in_the_new_segment_is_found() {
     check(&disk.fork(), &history);
 }
 
-/// The last commit was the second process's own, and nothing is written behind it in its segment: all the same another
-/// may have begun the next one, and died, or made its batch void, before it moved the head.
+/// The last commit was the second process's own, or the other's, and nothing is written behind it in its segment: all
+/// the same the other may have begun the next one, and died, or made its batch void, before it moved the head.
 #[test]
 fn a_segment_that_another_process_began_is_found_whatever_became_of_it() {
     for answer in [Answer::Crash, Answer::FailOs(5)] {
@@ -170,9 +169,15 @@ fn a_segment_that_another_process_began_is_found_whatever_became_of_it() {
 
 /// Another process begins a segment by what it does, and meets something at each call of that.
 fn begun_by_another(answer: Answer, deed: impl Fn(&Store, &History)) {
+    for last_by in [0, 1] {
+        begun_behind_a_commit_of(last_by, answer, &deed);
+    }
+}
+
+fn begun_behind_a_commit_of(last_by: usize, answer: Answer, deed: impl Fn(&Store, &History)) {
     let mut begun = 0;
     for at in 0.. {
-        let (disk, history, [store, second]) = room_for_short_ones();
+        let (disk, history, [store, second]) = room_for_short_ones(last_by);
         let call = disk.calls() + at;
         disk.hook(move |index, _| if index == call { answer } else { Answer::Go });
         deed(&store, &history);
