@@ -4,10 +4,13 @@
 //! their results. While there are any, the standing leader leads one batch after the other, if there is one
 //! ([`Queue::serve`]); else the first of those who were not in the batch leads the next.
 
+mod results;
+
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 
+use self::results::Results;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::revision::Revision;
@@ -59,7 +62,7 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<(Ticket, Transaction)>,
-    done: HashMap<u64, Result<Commit>>,
+    results: Results,
     leader: Leader,
     next_number: u64,
     /// How many transactions the last batch had.
@@ -136,7 +139,9 @@ impl Queue {
     ) -> Result<Commit> {
         let mut state = self.lock();
         loop {
-            if let Some(result) = state.done.remove(&ticket.number) {
+            if let Some((result, others)) = state.results.fetch(ticket.number) {
+                drop(state);
+                tell(&others);
                 return result;
             }
             if state.leader != Leader::Next(ticket.number) {
@@ -169,7 +174,7 @@ impl Queue {
         }
         let (tickets, panicked) = done.give(&mut state);
         if let (Some(_), Some(own)) = (&panicked, tickets.first()) {
-            state.done.remove(&own.number);
+            state.results.fetch(own.number);
         }
         drop(state);
         if let Some(next) = next {
@@ -235,9 +240,12 @@ impl Queue {
             drop(state);
             let done = Led::by(self, lead);
             state = self.lock();
+            let forgotten = state.results.forgotten();
             let (tickets, panicked) = done.give(&mut state);
+            let first = state.results.share_out(tickets);
             drop(state);
-            tell(&tickets);
+            tell(&forgotten);
+            tell(&first);
             if panicked.is_some() {
                 tracing::error!("docbox panicked while committing; those who waited were told");
             }
@@ -245,6 +253,8 @@ impl Queue {
             thread::yield_now();
             state = self.lock();
         }
+        // Nobody leads who would tell them later.
+        tell(&state.results.forgotten());
         if let Some(next) = state.hand_on() {
             next.notify_one();
         }
@@ -326,7 +336,7 @@ impl Led {
     /// Lays the results where their callers look for them: those, and what the leader panicked with.
     fn give(self, state: &mut State) -> (Vec<Ticket>, Option<Box<dyn Any + Send>>) {
         let Self { tickets, results, panicked } = self;
-        state.done.extend(tickets.iter().map(|ticket| ticket.number).zip(results));
+        state.results.lay(&tickets, results);
         (tickets, panicked)
     }
 }

@@ -61,7 +61,7 @@ impl Office {
         seqs.sort_unstable();
         assert!(seqs.iter().copied().eq(1..=self.led.lock().unwrap().len() as u64), "{seqs:?}");
         let state = self.queue.lock();
-        assert!(state.waiting.is_empty() && state.done.is_empty());
+        assert!(state.waiting.is_empty() && state.results.is_empty());
         assert_eq!(state.leader, Leader::None);
     }
 }
@@ -199,6 +199,39 @@ fn the_standing_leader_leads_who_is_left_behind_a_batch() {
         standing.join().unwrap();
     };
     under_many_schedules(40, go);
+}
+
+/// One whom another is to tell, who never comes: the leader has so many more to lead behind their batch.
+fn whoever_is_to_tell_never_comes(more: usize) {
+    let office = Arc::new(Office::default());
+    let came = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&came);
+    let standing = stand(&office, move |_, batch| {
+        while batch == 3 && !seen.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+    });
+    while !matches!(office.queue.lock().standing, Standing::There(_)) {
+        thread::yield_now();
+    }
+    let tickets = office.queue.push(several(0, BATCH_TRANSACTIONS + 20 + more));
+    let wait = |ticket| office.queue.wait(ticket, |take| office.lead(&take())).unwrap();
+    // The first batch is led here.
+    wait(&tickets[0]);
+    wait(&tickets[BATCH_TRANSACTIONS + 1]);
+    came.store(true, Ordering::Relaxed);
+    let others = tickets.iter().enumerate();
+    let others = others.filter(|(at, _)| *at != 0 && *at != BATCH_TRANSACTIONS + 1);
+    others.for_each(|(_, ticket)| drop(wait(ticket)));
+    office.queue.dismiss();
+    standing.join().unwrap();
+    assert!(office.queue.lock().results.is_empty());
+}
+
+#[test]
+fn nobody_depends_on_whoever_is_to_tell_them() {
+    under_many_schedules(10, || whoever_is_to_tell_never_comes(0));
+    under_many_schedules(10, || whoever_is_to_tell_never_comes(2 * BATCH_TRANSACTIONS));
 }
 
 #[test]
