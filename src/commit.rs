@@ -63,7 +63,6 @@ pub fn lead(core: &Core, take: Take<'_>) -> Vec<Result<Commit>> {
         Ok(end) => end,
         Err(error) => return all(&error),
     };
-    core.queue.note_rivals(!locked.is_head_ours());
     let mut batch = Batch::new(core, &head);
     let accepted: Vec<Result<Commit>> =
         transactions.into_iter().map(|transaction| batch.add(transaction)).collect();

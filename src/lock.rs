@@ -34,8 +34,6 @@ struct Desk {
     file: Option<Arc<dyn File>>,
     head: Option<RegisterWriter<Head>>,
     journal: Writer,
-    /// The version of `head` that the last batch of this process left.
-    left: Option<u64>,
     /// Why nothing may be committed any more until the store is opened anew.
     poisoned: Option<String>,
 }
@@ -58,8 +56,7 @@ impl CommitLock {
         let id = file.stat().context("look at", &path)?.id();
         let process_id = fs.process_id();
         let journal = Writer::new(Arc::clone(&fs), names.clone(), sizes);
-        let desk =
-            Mutex::new(Desk { file: Some(file), head: None, journal, left: None, poisoned: None });
+        let desk = Mutex::new(Desk { file: Some(file), head: None, journal, poisoned: None });
         Ok(Self { fs, names, process_id, how, path, id, desk, reading: Mutex::new(None) })
     }
 
@@ -224,7 +221,6 @@ impl Locked<'_> {
         Register::create(&*self.lock.fs, &self.lock.names.head(), head)?;
         // What was open is a file without a name now: what is written there nobody sees. Versions begin anew.
         self.desk.head = None;
-        self.desk.left = None;
         self.find_head().map(drop)
     }
 
@@ -276,22 +272,13 @@ impl Locked<'_> {
         Place::after(&*self.lock.fs, &self.lock.names, head)
     }
 
-    /// Whether nobody else has written `head` since the last batch of this process.
-    #[must_use]
-    pub fn is_head_ours(&self) -> bool {
-        let version = self.desk.head.as_ref().and_then(RegisterWriter::version);
-        version.is_some() && version == self.desk.left
-    }
-
     /// Moves the head behind a batch that begins where [`Locked::place_after`] said, or in the segment made for it; the
     /// version that its register has now.
     ///
     /// # Errors
     /// What the disk says.
     pub fn leave(&mut self, head: &Head) -> Result<u64> {
-        let version = self.write_register(head)?;
-        self.desk.left = Some(version);
-        Ok(version)
+        self.write_register(head)
     }
 
     /// The writing end of the journal.

@@ -68,8 +68,6 @@ struct State {
     /// How many transactions the last batch had.
     last_batch: usize,
     standing: Standing,
-    /// Whether another process has committed since our batch before the last.
-    has_rivals: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -224,12 +222,6 @@ impl Queue {
         }
     }
 
-    /// Notes, for who leads, whether another process has committed since our last batch. Then callers lead: it is that
-    /// process which keeps the other cores busy, and a leader that wakes its callers is one more to be woken.
-    pub fn note_rivals(&self, has_rivals: bool) {
-        self.lock().has_rivals = has_rivals;
-    }
-
     /// Leads one batch after the other as long as that is for the standing leader.
     fn lead_all<'a>(
         &'a self,
@@ -294,12 +286,10 @@ impl State {
         }
     }
 
-    /// The standing leader, if it is there and the next batch is for it to lead.
+    /// The standing leader, if it is there and anybody waits.
     fn standing_leader(&self) -> Option<Arc<Condvar>> {
         match &self.standing {
-            Standing::There(called) if !self.waiting.is_empty() && !self.has_rivals => {
-                Some(Arc::clone(called))
-            }
+            Standing::There(called) if !self.waiting.is_empty() => Some(Arc::clone(called)),
             _ => None,
         }
     }

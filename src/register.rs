@@ -207,12 +207,6 @@ impl<T: Clone + PartialEq + Serialize + DeserializeOwned> RegisterWriter<T> {
         Ok((writer, value))
     }
 
-    /// The newest version, as far as was read; `None` when no slot is readable.
-    #[must_use]
-    pub fn version(&self) -> Option<u64> {
-        self.slots.newest().map(|slot| self.slots.version(slot))
-    }
-
     /// Reads what others may have written in the meantime.
     ///
     /// # Errors

@@ -235,19 +235,6 @@ fn nobody_depends_on_whoever_is_to_tell_them() {
 }
 
 #[test]
-fn callers_lead_while_another_process_commits_too() {
-    let go = || {
-        let office = Arc::new(Office::default());
-        let standing = stand(&office, |office, _| office.queue.note_rivals(true));
-        let seqs = all_call_at(&office, (0..3).map(|n| several(n, 2)).collect());
-        office.queue.dismiss();
-        assert!(standing.join().unwrap() <= 1, "the first that was for it told it");
-        office.check(seqs);
-    };
-    under_many_schedules(3_000, go);
-}
-
-#[test]
 fn a_batch_holds_so_many_transactions_and_no_more() {
     under_many_schedules(60, || all_call((0..3).map(|n| several(n, 700)).collect()));
 }
