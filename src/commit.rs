@@ -134,7 +134,7 @@ fn write(
     core.bell.ring();
     let lines = batch.take_lines();
     drop(reserve);
-    let moved = batch.put_in_place().and_then(|()| locked.leave(&next));
+    let moved = batch.put_in_place().and_then(|()| locked.move_head(&next));
     let version = moved.map_err(Failure::InDoubt)?;
     core.spool.after(next.seq);
     tracing::debug!(seq = next.seq, "committed");

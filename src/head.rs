@@ -41,13 +41,8 @@ pub struct Head {
     #[serde(skip_serializing_if = "is_zero")]
     pub redriven: u64,
     /// A batch has moved it here, and nobody has written it since: nobody has begun a segment behind it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub moved: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

@@ -194,19 +194,10 @@ impl Locked<'_> {
     /// # Errors
     /// What the disk says.
     pub fn write_head(&mut self, head: &Head) -> Result<()> {
-        self.write_register(&Head { moved: false, ..head.clone() }).map(drop)
+        self.move_head(&Head { moved: false, ..head.clone() }).map(drop)
     }
 
-    /// Writes `head`; the version that its register has now.
-    fn write_register(&mut self, head: &Head) -> Result<u64> {
-        if let Some(writer) = &mut self.desk.head {
-            return writer.write(head);
-        }
-        Register::create(&*self.lock.fs, &self.lock.names.head(), head)?;
-        Ok(FIRST_VERSION)
-    }
-
-    /// Makes ready what [`Locked::leave`] will write. Whether it can be written is said then.
+    /// Makes ready what [`Locked::move_head`] will write. Whether it can be written is said then.
     pub fn make_head_ready(&mut self, head: &Head) {
         if let Some(writer) = &mut self.desk.head {
             let _ = writer.make_ready(head);
@@ -277,8 +268,12 @@ impl Locked<'_> {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn leave(&mut self, head: &Head) -> Result<u64> {
-        self.write_register(head)
+    pub fn move_head(&mut self, head: &Head) -> Result<u64> {
+        if let Some(writer) = &mut self.desk.head {
+            return writer.write(head);
+        }
+        Register::create(&*self.lock.fs, &self.lock.names.head(), head)?;
+        Ok(FIRST_VERSION)
     }
 
     /// The writing end of the journal.

@@ -234,7 +234,7 @@ impl Queue {
             state = self.lock();
             let forgotten = state.results.forgotten();
             let (tickets, panicked) = done.give(&mut state);
-            let first = state.results.share_out(tickets);
+            let first = state.results.share_out(&tickets);
             drop(state);
             tell(&forgotten);
             tell(&first);

@@ -1,7 +1,7 @@
 //! Results that wait for their callers, and who tells whom that there is one.
 //!
-//! To wake a thread takes longer than to write a document. So of a large batch its leader tells a few, and each of
-//! those tells some others on the core on which it wakes up, while the leader goes on with the next batch.
+//! To wake a thread is a system call, and where all cores are busy who was woken may run in the place of who woke it. So
+//! of its batch the standing leader tells a few, and each of those tells some others, while the leader goes on with the next.
 //! Nobody depends on that: whoever has not come for a result by the end of the next batch is told by the leader too.
 
 use std::collections::HashMap;
@@ -41,11 +41,8 @@ impl Results {
     }
 
     /// Of a batch whose results were laid, whom its leader is to tell. They tell the others.
-    pub(super) fn share_out(&mut self, tickets: Vec<Ticket>) -> Vec<Ticket> {
+    pub(super) fn share_out(&mut self, tickets: &[Ticket]) -> Vec<Ticket> {
         let each = tickets.len().div_ceil(TOLD_BY_LEADER).max(1);
-        if each == 1 {
-            return tickets;
-        }
         let groups = tickets.chunks(each);
         for (first, others) in groups.clone().filter_map(<[Ticket]>::split_first) {
             if let Some(laid) = self.laid.get_mut(&first.number) {

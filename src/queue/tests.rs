@@ -93,6 +93,13 @@ fn stand(
     })
 }
 
+/// Waits until the standing leader is there.
+fn until_one_stands(office: &Office) {
+    while !matches!(office.queue.lock().standing, Standing::There(_)) {
+        thread::yield_now();
+    }
+}
+
 /// Everybody at once.
 fn all_call(calls: Vec<Vec<Transaction>>) {
     let office = Arc::new(Office::default());
@@ -182,9 +189,7 @@ fn the_standing_leader_leads_who_is_left_behind_a_batch() {
     let go = || {
         let office = Arc::new(Office::default());
         let standing = stand(&office, |_, _| ());
-        while !matches!(office.queue.lock().standing, Standing::There(_)) {
-            thread::yield_now();
-        }
+        until_one_stands(&office);
         let mut tickets = office.queue.push(several(0, BATCH_TRANSACTIONS + 2));
         let mut led = 0;
         for ticket in tickets.drain(..) {
@@ -211,18 +216,17 @@ fn whoever_is_to_tell_never_comes(more: usize) {
             thread::yield_now();
         }
     });
-    while !matches!(office.queue.lock().standing, Standing::There(_)) {
-        thread::yield_now();
-    }
-    let tickets = office.queue.push(several(0, BATCH_TRANSACTIONS + 20 + more));
-    let wait = |ticket| office.queue.wait(ticket, |take| office.lead(&take())).unwrap();
+    until_one_stands(&office);
+    let mut tickets = office.queue.push(several(0, BATCH_TRANSACTIONS + 20 + more));
+    let hanging = tickets.remove(BATCH_TRANSACTIONS + 1);
+    let wait = |ticket| office.queue.wait(&ticket, |take| office.lead(&take())).unwrap();
     // The first batch is led here.
-    wait(&tickets[0]);
-    wait(&tickets[BATCH_TRANSACTIONS + 1]);
+    wait(tickets.remove(0));
+    wait(hanging);
     came.store(true, Ordering::Relaxed);
-    let others = tickets.iter().enumerate();
-    let others = others.filter(|(at, _)| *at != 0 && *at != BATCH_TRANSACTIONS + 1);
-    others.for_each(|(_, ticket)| drop(wait(ticket)));
+    for ticket in tickets {
+        wait(ticket);
+    }
     office.queue.dismiss();
     standing.join().unwrap();
     assert!(office.queue.lock().results.is_empty());
