@@ -28,11 +28,33 @@ pub struct Globs {
 /// `?` is one; it is held against the whole text, and case counts.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    types: Vec<WildMatch>,
-    subjects: Vec<WildMatch>,
+    types: Vec<Glob>,
+    subjects: Vec<Glob>,
     /// The store's own events are for those who ask for them by name.
     wants_own: bool,
     changes: Changes,
+}
+
+/// A glob, and how every text that it lets through begins.
+#[derive(Clone, Debug)]
+struct Glob {
+    start: Box<[u8]>,
+    pattern: WildMatch,
+}
+
+impl Glob {
+    fn new(text: &str) -> Self {
+        let start = text.split(['*', '?']).next().unwrap_or_default();
+        Self { start: start.as_bytes().into(), pattern: WildMatch::new(text) }
+    }
+
+    fn may_match(&self, text: &[u8]) -> bool {
+        text.starts_with(&self.start)
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        self.may_match(text.as_bytes()) && self.pattern.matches(text)
+    }
 }
 
 /// Which changes of documents are wanted.
@@ -48,7 +70,7 @@ impl Changes {
     /// Globs of types that name a change leave only what they name; where none does, all of them are wanted.
     fn new(asked: bool, types: &[String]) -> Self {
         let own = types.iter().filter(|glob| glob.starts_with(OWN_TYPES));
-        let own: Vec<WildMatch> = own.map(|glob| WildMatch::new(glob)).collect();
+        let own: Vec<Glob> = own.map(|glob| Glob::new(glob)).collect();
         let named = |kind: &str| own.iter().any(|glob| glob.matches(kind));
         let (puts, removes) = (named(PUT), named(REMOVE));
         let is_any_named = puts || removes;
@@ -160,12 +182,16 @@ impl Sight for Filter {
         if self.changes.asked { UpTo::Writes } else { UpTo::Events }
     }
 
+    fn may_want(&self, kind: &[u8]) -> bool {
+        self.types.is_empty() || self.types.iter().any(|glob| glob.may_match(kind))
+    }
+
     fn wants(&self, kind: &str, subject: Option<&str>) -> bool {
         self.matches(kind, subject)
     }
 }
 
-fn compile(globs: &[String]) -> Result<Vec<WildMatch>> {
+fn compile(globs: &[String]) -> Result<Vec<Glob>> {
     globs
         .iter()
         .map(|glob| {
@@ -174,7 +200,7 @@ fn compile(globs: &[String]) -> Result<Vec<WildMatch>> {
                     "a glob has 1 to {MAX_GLOB_BYTES} bytes; `*` alone matches everything"
                 )));
             }
-            Ok(WildMatch::new(glob))
+            Ok(Glob::new(glob))
         })
         .collect()
 }
@@ -221,6 +247,28 @@ mod tests {
     #[test]
     fn a_star_crosses_slashes_and_dots() {
         assert!(filter(&[], &["projects/*/7c"]).matches("A", Some("projects/p1/x.y/7c")));
+    }
+
+    #[test]
+    fn the_look_at_how_a_type_begins_takes_nothing_from_what_a_glob_matches() {
+        let letters = ["a", "é", "*", "?"];
+        let longer = |texts: Vec<String>| -> Vec<String> {
+            texts.iter().flat_map(|text| letters.map(|letter| format!("{text}{letter}"))).collect()
+        };
+        let one = longer(vec![String::new()]);
+        let two = longer(one.clone());
+        let texts = [one, two.clone(), longer(two)].concat();
+        for glob in &texts {
+            let (pattern, filter) = (WildMatch::new(glob), filter(&[glob], &[]));
+            for text in &texts {
+                assert_eq!(filter.matches(text, None), pattern.matches(text), "{glob} {text}");
+                let may = filter.may_want(text.as_bytes());
+                assert!(may || !pattern.matches(text), "{glob} {text}");
+            }
+        }
+        let agents = filter(&["A*", "B"], &["x"]);
+        assert!(agents.may_want(b"Aa") && agents.may_want(b"B"));
+        assert!(!agents.may_want(b"C"), "it need not be looked at any further");
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl<'a> Text<'a> {
         }
         self.skip(text.len())?;
         self.literal(b"\"")?;
-        str::from_utf8(text).ok().map(Time::Text)
+        Some(Time::Written(text))
     }
 
     /// The writes, up to the end of the line. Not inlined: most readers do not come here.
@@ -126,15 +126,23 @@ impl<'a> Text<'a> {
     #[expect(clippy::option_option, reason = "not wanted and not understood are not the same")]
     fn event<S: Sight>(&mut self, idx: usize, sight: &S) -> Option<Option<EventText<'a>>> {
         self.literal(b"{\"type\":\"")?;
-        let kind = self.rest_of_text()?;
-        let subject = if self.has(b",\"subject\":\"") { Some(self.rest_of_text()?) } else { None };
-        let is_wanted = sight.wants(kind, subject);
-        let value = if is_wanted { Self::scanned } else { Self::value };
+        let kind = self.rest_of_bytes()?;
+        let has_subject = self.has(b",\"subject\":\"");
+        let subject = if has_subject { Some(self.rest_of_bytes()?) } else { None };
+        let mut wanted = None;
+        if sight.may_want(kind) {
+            let kind = str::from_utf8(kind).ok()?;
+            let subject = subject.map(str::from_utf8).transpose().ok()?;
+            wanted = sight.wants(kind, subject).then_some((kind, subject));
+        }
+        let value = if wanted.is_some() { Self::scanned } else { Self::value };
         let data = self.member_by(b",\"data\":", value)?;
         let meta = self.member_by(b",\"meta\":", value)?;
         self.literal(b"}")?;
-        let (kind, subject) = (Cow::Borrowed(kind), subject.map(Cow::Borrowed));
-        Some(is_wanted.then_some(EventText { idx, kind, subject, data, meta }))
+        Some(wanted.map(|(kind, subject)| {
+            let (kind, subject) = (Cow::Borrowed(kind), subject.map(Cow::Borrowed));
+            EventText { idx, kind, subject, data, meta }
+        }))
     }
 
     /// A member that may be there. The outer `None`: it is there, and not understood.
@@ -190,12 +198,17 @@ impl<'a> Text<'a> {
 
     /// The text up to the quote that ends it, if nothing in it is escaped.
     fn rest_of_text(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.rest_of_bytes()?).ok()
+    }
+
+    /// The same, which need not be text yet.
+    fn rest_of_bytes(&mut self) -> Option<&'a [u8]> {
         let (text, rest) = self.line[self.at..].split_at(layout::plain(&self.line[self.at..]));
         if !rest.starts_with(b"\"") {
             return None;
         }
         self.at += text.len() + 1;
-        str::from_utf8(text).ok()
+        Some(text)
     }
 
     /// A value, scanned where it is as it would be written.

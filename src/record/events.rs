@@ -54,8 +54,8 @@ pub struct EventText<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Time<'a> {
     Known(Timestamp),
-    /// It has the form of a time, and is not read yet.
-    Text(&'a str),
+    /// It has the form in which times are written, and is not read yet.
+    Written(&'a microseconds::Written),
 }
 
 /// A value in a line.
@@ -97,7 +97,9 @@ impl EventLine<'_> {
     pub fn time(&self) -> Result<Timestamp, String> {
         match self.time {
             Time::Known(time) => Ok(time),
-            Time::Text(text) => microseconds::parse(text).map_err(no_record),
+            Time::Written(text) => {
+                microseconds::parse(str::from_utf8(text).map_err(no_record)?).map_err(no_record)
+            }
         }
     }
 

@@ -45,10 +45,13 @@ pub(super) fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
 }
 
 /// The one form in which they are written, with a 0 for each digit.
-const FORM: &[u8; 27] = b"0000-00-00T00:00:00.000000Z";
+const FORM: &Written = b"0000-00-00T00:00:00.000000Z";
+
+/// A text as long as that.
+pub(super) type Written = [u8; 27];
 
 /// Whether a text has that form.
-pub(super) fn has_form(text: &[u8; FORM.len()]) -> bool {
+pub(super) fn has_form(text: &Written) -> bool {
     // Each byte is looked at, whatever the others are: so many branches would cost more.
     let is_wrong = |(byte, form): (&u8, &u8)| match form {
         b'0' => !byte.is_ascii_digit(),

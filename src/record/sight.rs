@@ -14,6 +14,10 @@ pub trait Sight {
     /// How far they are read.
     fn up_to(&self) -> UpTo;
 
+    /// Whether an event may be wanted, by the bytes of its type: a cheaper look before [`Sight::wants`], and false only
+    /// where that is.
+    fn may_want(&self, kind: &[u8]) -> bool;
+
     /// Whether an event is wanted, by its type and subject.
     fn wants(&self, kind: &str, subject: Option<&str>) -> bool;
 }
@@ -22,6 +26,10 @@ pub trait Sight {
 impl Sight for UpTo {
     fn up_to(&self) -> UpTo {
         *self
+    }
+
+    fn may_want(&self, _: &[u8]) -> bool {
+        true
     }
 
     fn wants(&self, _: &str, _: Option<&str>) -> bool {
@@ -36,6 +44,10 @@ pub struct NoEvents(pub UpTo);
 impl Sight for NoEvents {
     fn up_to(&self) -> UpTo {
         self.0
+    }
+
+    fn may_want(&self, _: &[u8]) -> bool {
+        false
     }
 
     fn wants(&self, _: &str, _: Option<&str>) -> bool {
