@@ -2,7 +2,8 @@
 //!
 //! Events stand before the documents, which are most of a line, so reading stops there, unless changes of documents are
 //! asked for. The checksum has been checked over the whole line by then: what is not looked at is what was written. The
-//! values of an event that is wanted are scanned where they stand; of any other, the ends are found by their brackets.
+//! values of an event that is wanted are scanned where they stand; of any other, the ends are found by their brackets,
+//! and its type and subject by their quotes, whether they are text or not.
 
 use std::borrow::Cow;
 
