@@ -1,6 +1,8 @@
 //! Commits: a batch becomes durable with one write and one sync, then it is put in place, then the head
 //! moves.
 
+use std::sync::Arc;
+
 use crate::batch::Batch;
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -122,7 +124,8 @@ fn write(
         }
     };
     let next = batch.head(place);
-    if let Err(failed) = append(locked, (place, &next), &mut batch) {
+    let lines = Arc::new(batch.take_lines());
+    if let Err(failed) = append(core, locked, (place, &next), &lines, &mut batch) {
         batch.discard();
         return Err(match failed {
             Failed::Untouched(error) => Failure::Void(error),
@@ -130,9 +133,6 @@ fn write(
         });
     }
     // Durable. From here on it cannot be taken back.
-    // Whoever waits for the head is awake by the time it has moved, or nearly: to wake takes longer than what is left.
-    core.bell.ring();
-    let lines = batch.take_lines();
     drop(reserve);
     let moved = batch.put_in_place().and_then(|()| locked.move_head(&next));
     let version = moved.map_err(Failure::InDoubt)?;
@@ -144,17 +144,21 @@ fn write(
 }
 
 /// Writes the lines of a batch, and syncs them; while the disk takes them, what could be in vain is looked at, the
-/// documents are written into the spool, and the head that is next is made ready.
+/// documents are written into the spool, the head that is next is made ready, and so is whoever waits for it.
 fn append(
+    core: &Core,
     locked: &mut Locked<'_>,
     (place, next): (Place, &Head),
+    lines: &Arc<Vec<u8>>,
     batch: &mut Batch<'_>,
 ) -> Result<(), Failed> {
-    locked.journal().write(place, batch.line_bytes())?;
+    locked.journal().write(place, lines)?;
+    core.latest.announce(place, lines);
+    core.bell.ring();
     locked.make_head_ready(next);
     let ready = locked.journal().check_is_there().and_then(|()| batch.fill());
     if let Err(error) = ready {
-        return Err(locked.journal().take_back(place, batch.line_bytes().len(), error));
+        return Err(locked.journal().take_back(place, lines.len(), error));
     }
     locked.journal().sync(place)
 }

@@ -5,7 +5,7 @@ mod scan;
 mod segment;
 mod writer;
 
-pub use reader::Reader;
+pub use reader::{LookedAhead, Reader};
 pub use scan::{Expected, Line, Scan, Stop, damaged, read_line, scan};
 pub use segment::{Place, Segments};
 pub use writer::{Failed, Sizes, Writer};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::head::{Head, Looked};
+use crate::journal::Place;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longer lines are read from the file: they are not to stay in memory.
@@ -11,7 +12,13 @@ const MOST_BYTES: usize = 64 << 10;
 /// Where the commits of this process moved the head last. It may be behind the file, where others commit too, and
 /// is never before it: it can tell that there is something, and never that there is nothing.
 #[derive(Debug, Default)]
-pub struct Latest(Mutex<Option<Moved>>);
+pub struct Latest(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    moved: Option<Moved>,
+    coming: Option<Coming>,
+}
 
 /// A head that a commit has moved.
 #[derive(Clone, Debug)]
@@ -22,27 +29,49 @@ pub struct Moved {
     pub lines: Arc<Vec<u8>>,
 }
 
+/// Lines on their way to the disk. Who makes ready what they say keeps that to itself until the very same lines are
+/// those of a [`Moved`]: they may be taken back yet, and a power cut may take them.
+#[derive(Clone, Debug)]
+pub struct Coming {
+    /// Where they begin.
+    pub place: Place,
+    /// The lines of a batch.
+    pub lines: Arc<Vec<u8>>,
+}
+
 impl Latest {
+    /// A batch is about to be synced. What was said here of the one before counts no more, whatever became of it.
+    pub fn announce(&self, place: Place, lines: &Arc<Vec<u8>>) {
+        let lines = (lines.len() <= MOST_BYTES).then(|| Arc::clone(lines));
+        self.known().coming = lines.map(|lines| Coming { place, lines });
+    }
+
     /// A batch of these lines has moved the head, and wrote this version of it over the one before.
-    pub fn note(&self, version: u64, head: Head, mut lines: Vec<u8>) {
-        let mut moved = self.moved();
+    pub fn note(&self, version: u64, head: Head, mut lines: Arc<Vec<u8>>) {
+        let mut known = self.known();
         let before = version - 1;
-        let follows = moved.as_ref().filter(|moved| moved.looked.version == before);
+        let follows = known.moved.as_ref().filter(|moved| moved.looked.version == before);
         let since = follows.map_or(before, |moved| moved.looked.since);
         if lines.len() > MOST_BYTES {
-            lines = Vec::new();
+            lines = Arc::default();
         }
         let looked = Looked { head: Arc::new(head), version, since };
-        *moved = Some(Moved { looked, lines: Arc::new(lines) });
+        *known = Known { moved: Some(Moved { looked, lines }), coming: None };
+    }
+
+    /// What was announced last, as long as it has not moved the head. It may have failed since.
+    #[must_use]
+    pub fn coming(&self) -> Option<Coming> {
+        self.known().coming.clone()
     }
 
     /// Where the head was moved to, if that is newer than this version.
     #[must_use]
     pub fn after(&self, version: u64) -> Option<Moved> {
-        self.moved().as_ref().filter(|moved| moved.looked.version > version).cloned()
+        self.known().moved.as_ref().filter(|moved| moved.looked.version > version).cloned()
     }
 
-    fn moved(&self) -> MutexGuard<'_, Option<Moved>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,7 +96,7 @@ mod tests {
         let latest = Latest::default();
         assert!(latest.after(0).is_none());
         for (version, since) in [(3, 2), (4, 2), (5, 2), (7, 6), (8, 6)] {
-            latest.note(version, head(version), b"a line\n".to_vec());
+            latest.note(version, head(version), Arc::new(b"a line\n".to_vec()));
             let Moved { looked, lines } = latest.after(version - 1).unwrap();
             assert_eq!((looked.version, looked.since, looked.head.seq), (version, since, version));
             assert_eq!(*lines, b"a line\n");
@@ -83,7 +112,7 @@ mod tests {
     fn long_lines() {
         let latest = Latest::default();
         for (len, kept) in [(MOST_BYTES, MOST_BYTES), (MOST_BYTES + 1, 0)] {
-            latest.note(2, head(1), vec![b'\n'; len]);
+            latest.note(2, head(1), Arc::new(vec![b'\n'; len]));
             assert_eq!(latest.after(0).unwrap().lines.len(), kept);
         }
     }

@@ -1,12 +1,15 @@
 //! Where a subscription reads on: in its snapshot, and then in the journal.
 
+use std::sync::Arc;
+
 use crate::core::Core;
 use crate::cursor::CursorValue;
 use crate::error::Result;
 use crate::event::RecordedEvent;
 use crate::filter::Filter;
 use crate::head::Head;
-use crate::journal::Reader;
+use crate::journal::{LookedAhead, Reader};
+use crate::latest::{Coming, Moved};
 use crate::position::Position;
 use crate::record::events::EventLine;
 use crate::snapshot::SnapshotId;
@@ -16,13 +19,28 @@ use crate::snapshot::reader::Items;
 #[derive(Debug)]
 pub struct Source {
     /// Until it is read to its end.
-    snapshot: Option<Ahead>,
+    snapshot: Option<Snapshot>,
     journal: Reader,
+    /// Of the commit that comes next.
+    ahead: Option<Ahead>,
+}
+
+/// What is wanted of a commit whose line was on its way to the disk.
+#[derive(Debug)]
+struct Ahead {
+    /// It counts once these have moved the head, and not before.
+    lines: Arc<Vec<u8>>,
+    /// They have, and are what is read next.
+    is_there: bool,
+    /// From where on it is wanted.
+    from: Position,
+    wanted: Vec<RecordedEvent>,
+    line: LookedAhead,
 }
 
 /// A snapshot that is not read to its end.
 #[derive(Debug)]
-struct Ahead {
+struct Snapshot {
     /// What comes next of it.
     next: Position,
     id: Option<SnapshotId>,
@@ -36,20 +54,42 @@ impl Source {
     pub fn new(core: &Core, value: &CursorValue) -> Self {
         let (next, id) = (value.next, value.snapshot);
         Self {
-            snapshot: next.is_in_snapshot().then_some(Ahead { next, id, items: None }),
+            snapshot: next.is_in_snapshot().then_some(Snapshot { next, id, items: None }),
             journal: core.reader(next.first_commit()),
+            ahead: None,
         }
     }
 
     /// The commit that comes next, or at whose end the snapshot was taken.
     #[must_use]
     pub fn next(&self) -> u64 {
-        self.snapshot.as_ref().map_or_else(|| self.journal.next(), |ahead| ahead.next.seq)
+        self.snapshot.as_ref().map_or_else(|| self.journal.next(), |snapshot| snapshot.next.seq)
     }
 
     /// Takes what stands in the journal in front of a head, so that it need not be read.
-    pub fn take_in(&mut self, head: &Head, lines: &[u8]) {
-        self.journal.take_in(head, lines);
+    pub fn take_in(&mut self, Moved { looked, lines }: &Moved) {
+        let is_next = self.journal.take_in(&looked.head, lines);
+        self.ahead = self.ahead.take().filter(|it| is_next && Arc::ptr_eq(&it.lines, lines));
+        if let Some(ahead) = &mut self.ahead {
+            ahead.is_there = true;
+        }
+    }
+
+    /// Looks what is wanted, from `from` on, of a commit that may come next, so that it is known when it has come. Where
+    /// it cannot be told, it is read then.
+    pub fn look_ahead(
+        &mut self,
+        core: &Core,
+        filter: &Filter,
+        from: Position,
+        Coming { place, lines }: Coming,
+    ) {
+        let mut wanted = Vec::new();
+        let look = |line: &EventLine<'_>| {
+            filter.wanted(line, self.first_of(from), core.identity.epoch, &mut wanted)
+        };
+        let seen = self.journal.look_ahead(place, &lines, filter, look);
+        self.ahead = seen.map(|((), line)| Ahead { lines, is_there: false, from, wanted, line });
     }
 
     /// Adds what is wanted of the next commit, from `read_to` on, or of the next item. Up to where was read;
@@ -65,8 +105,8 @@ impl Source {
         head: &Head,
         wanted: &mut Vec<RecordedEvent>,
     ) -> Result<Option<Position>> {
-        if let Some(ahead) = &mut self.snapshot {
-            let (item, read_to) = ahead.read(core, name, filter)?;
+        if let Some(snapshot) = &mut self.snapshot {
+            let (item, read_to) = snapshot.read(core, name, filter)?;
             if !read_to.is_in_snapshot() {
                 self.snapshot = None;
             }
@@ -74,14 +114,28 @@ impl Source {
             return Ok(Some(read_to));
         }
         let (seq, epoch) = (self.journal.next(), core.identity.epoch);
-        let from = if seq == read_to.seq { read_to.idx as usize } else { 0 };
+        let ahead = self.ahead.take_if(|it| it.is_there && it.from == read_to);
+        if let Some(Ahead { wanted: events, line, .. }) = ahead {
+            self.journal.pass(line);
+            wanted.extend(events);
+            return Ok(Some(Position::end_of(seq).next()));
+        }
+        let from = self.first_of(read_to);
         let look = |line: &EventLine<'_>| filter.wanted(line, from, epoch, wanted);
         let read = self.journal.look(head, filter, look)?;
+        if read.is_some() {
+            self.ahead = None;
+        }
         Ok(read.map(|()| Position::end_of(seq).next()))
+    }
+
+    /// The first event of the next commit that is wanted, from a position on.
+    fn first_of(&self, from: Position) -> usize {
+        if self.journal.next() == from.seq { from.idx as usize } else { 0 }
     }
 }
 
-impl Ahead {
+impl Snapshot {
     fn read(
         &mut self,
         core: &Core,

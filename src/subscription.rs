@@ -16,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::head::{Head, Looked};
 use crate::head_reader::HeadReader;
-use crate::latest::Moved;
 use crate::notices::Notices;
 use crate::order::Order;
 use crate::pause::Pause;
@@ -313,14 +312,21 @@ impl Subscription {
         }
     }
 
-    /// For who was just woken: what this process has done since the last look, whatever others did.
+    /// For who was just woken: what this process has done since the last look, whatever others did. Where it is about to
+    /// do something, that is made ready.
     fn look_here(&mut self, core: &Core) -> Option<Looked> {
         if !std::mem::take(&mut self.woken) {
             return None;
         }
-        let Moved { looked, lines } = self.head.look_here(&core.latest)?;
-        self.source.take_in(&looked.head, &lines);
-        Some(looked)
+        let Some(moved) = self.head.look_here(&core.latest) else {
+            if let Some(coming) = core.latest.coming() {
+                let read_to = self.consumer.window().read_to();
+                self.source.look_ahead(core, &self.filter, read_to, coming);
+            }
+            return None;
+        };
+        self.source.take_in(&moved);
+        Some(moved.looked)
     }
 
     /// When there may be something to hand over: at the end of a pause, else of a backoff.

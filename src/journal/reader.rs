@@ -5,7 +5,8 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::scan::{Expected, continues, damaged, events_continue};
-use super::segment::Segments;
+use super::segment::{Place, Segments};
+use crate::crc::Crc;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
 use crate::head::Head;
@@ -27,6 +28,14 @@ pub struct Reader {
     /// The commit that is wanted next.
     next: u64,
     open: Option<OpenSegment>,
+}
+
+/// A line that was looked at before it was there.
+#[derive(Clone, Copy, Debug)]
+pub struct LookedAhead {
+    /// Without the newline.
+    len: usize,
+    crc: Crc,
 }
 
 /// The segment that is being read.
@@ -59,14 +68,40 @@ impl Reader {
         self.next
     }
 
-    /// Takes what stands in front of a head, durably, where that is what would be read next.
-    pub fn take_in(&mut self, head: &Head, lines: &[u8]) {
+    /// Takes what stands in front of a head, durably, where that is what would be read next; whether it was.
+    pub fn take_in(&mut self, head: &Head, lines: &[u8]) -> bool {
         let from = head.offset.checked_sub(lines.len() as u64);
         if let Some(open) = &mut self.open
             && open.first == head.segment
             && from == Some(open.start + open.filled as u64)
         {
             open.take_in(lines);
+            return true;
+        }
+        false
+    }
+
+    /// What `look` sees of the next commit, in lines that are on their way to where it will stand; `None` where it
+    /// cannot be told that it will stand there, or where it cannot be read. Nothing is passed.
+    pub fn look_ahead<R>(
+        &self,
+        place: Place,
+        lines: &[u8],
+        sight: &impl Sight,
+        look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
+    ) -> Option<(R, LookedAhead)> {
+        let open = self.open.as_ref().filter(|open| open.ends_at(place))?;
+        let is_next = open.expected.seq == self.next && open.boundary != Some(self.next);
+        let line = lines.get(..memchr(b'\n', lines)?).filter(|_| is_next)?;
+        let events = events_continue(line, open.expected, sight).ok()?;
+        Some((look(&events).ok()?, LookedAhead { len: line.len(), crc: events.crc }))
+    }
+
+    /// Passes the next commit, which was looked at ahead. Its lines were taken in, and nothing else since the look.
+    pub fn pass(&mut self, LookedAhead { len, crc }: LookedAhead) {
+        if let Some(open) = &mut self.open {
+            open.move_past(len, crc);
+            self.next += 1;
         }
     }
 
@@ -136,7 +171,7 @@ impl Reader {
                 oldest: Position::end_of(segments.oldest().unwrap_or(head.seq + 1) - 1),
             });
         };
-        let prev = (first == 1).then_some(crate::crc::Crc::NONE);
+        let prev = (first == 1).then_some(Crc::NONE);
         self.enter_at(first, Expected { seq: first, prev })
     }
 
@@ -206,9 +241,21 @@ impl OpenSegment {
         let checked = events_continue(&self.buffer[self.at..self.at + len], self.expected, sight)
             .and_then(|events| Ok((look(&events)?, events.crc)));
         let (seen, crc) = checked.map_err(|what| self.corrupt(names, &what))?;
+        self.move_past(len, crc);
+        Ok(seen)
+    }
+
+    /// Moves past the next line, which has `len` bytes and this checksum.
+    fn move_past(&mut self, len: usize, crc: Crc) {
         self.expected = Expected { seq: self.expected.seq + 1, prev: Some(crc) };
         self.at += len + 1;
-        Ok(seen)
+    }
+
+    /// Whether all up to a place was read, and nothing is at hand of what follows.
+    fn ends_at(&self, place: Place) -> bool {
+        self.first == place.segment
+            && self.at == self.filled
+            && self.start + self.at as u64 == place.offset
     }
 
     /// Makes sure that the whole next line is in the buffer; its length without the newline.
