@@ -133,6 +133,8 @@ fn write(
         });
     }
     // Durable. From here on it cannot be taken back.
+    // Whoever waits on a core that sleeps begins to wake now, while the documents are put in place.
+    core.bell.ring();
     drop(reserve);
     let moved = batch.put_in_place().and_then(|()| locked.move_head(&next));
     let version = moved.map_err(Failure::InDoubt)?;
@@ -153,6 +155,7 @@ fn append(
     batch: &mut Batch<'_>,
 ) -> Result<(), Failed> {
     locked.journal().write(place, lines)?;
+    // What these say is made ready while the disk is waited for.
     core.latest.announce(place, lines);
     core.bell.ring();
     locked.make_head_ready(next);
