@@ -156,7 +156,7 @@ fn append(
 ) -> Result<(), Failed> {
     locked.journal().write(place, lines)?;
     // What these say is made ready while the disk is waited for.
-    core.latest.announce(place, lines);
+    core.latest.announce(lines);
     core.bell.ring();
     locked.make_head_ready(next);
     let ready = locked.journal().check_is_there().and_then(|()| batch.fill());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::head::{Head, Looked};
-use crate::journal::Place;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longer lines are read from the file: they are not to stay in memory.
@@ -17,7 +16,8 @@ pub struct Latest(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     moved: Option<Moved>,
-    coming: Option<Coming>,
+    /// The lines of a batch on their way to the disk.
+    coming: Option<Arc<Vec<u8>>>,
 }
 
 /// A head that a commit has moved.
@@ -29,21 +29,11 @@ pub struct Moved {
     pub lines: Arc<Vec<u8>>,
 }
 
-/// Lines on their way to the disk. Who makes ready what they say keeps that to itself until the very same lines are
-/// those of a [`Moved`]: they may be taken back yet, and a power cut may take them.
-#[derive(Clone, Debug)]
-pub struct Coming {
-    /// Where they begin.
-    pub place: Place,
-    /// The lines of a batch.
-    pub lines: Arc<Vec<u8>>,
-}
-
 impl Latest {
-    /// A batch is about to be synced. What was said here of the one before counts no more, whatever became of it.
-    pub fn announce(&self, place: Place, lines: &Arc<Vec<u8>>) {
-        let lines = (lines.len() <= MOST_BYTES).then(|| Arc::clone(lines));
-        self.known().coming = lines.map(|lines| Coming { place, lines });
+    /// A batch of these lines is about to be synced. What was said here of the one before counts no more, whatever became
+    /// of it.
+    pub fn announce(&self, lines: &Arc<Vec<u8>>) {
+        self.known().coming = (lines.len() <= MOST_BYTES).then(|| Arc::clone(lines));
     }
 
     /// A batch of these lines has moved the head, and wrote this version of it over the one before.
@@ -59,9 +49,11 @@ impl Latest {
         *known = Known { moved: Some(Moved { looked, lines }), coming: None };
     }
 
-    /// What was announced last, as long as it has not moved the head. It may have failed since.
+    /// The lines that were announced last, as long as no batch has moved the head since. Who makes ready what they say
+    /// keeps that to itself until the very same lines are those of a [`Moved`]: they may have been taken back, and a
+    /// power cut may take them.
     #[must_use]
-    pub fn coming(&self) -> Option<Coming> {
+    pub fn coming(&self) -> Option<Arc<Vec<u8>>> {
         self.known().coming.clone()
     }
 

@@ -9,7 +9,7 @@ use crate::event::RecordedEvent;
 use crate::filter::Filter;
 use crate::head::Head;
 use crate::journal::{LookedAhead, Reader};
-use crate::latest::{Coming, Moved};
+use crate::latest::Moved;
 use crate::position::Position;
 use crate::record::events::EventLine;
 use crate::snapshot::SnapshotId;
@@ -75,20 +75,24 @@ impl Source {
         }
     }
 
-    /// Looks what is wanted, from `from` on, of a commit that may come next, so that it is known when it has come. Where
-    /// it cannot be told, it is read then.
+    /// Looks what is wanted, from `from` on, of a commit that may come next, in lines on their way to the disk. It is
+    /// kept here until these are taken in; where it cannot be told, it is read then.
     pub fn look_ahead(
         &mut self,
         core: &Core,
         filter: &Filter,
         from: Position,
-        Coming { place, lines }: Coming,
+        lines: Arc<Vec<u8>>,
     ) {
+        let is_this = |it: &Ahead| it.from == from && Arc::ptr_eq(&it.lines, &lines);
+        if self.ahead.as_ref().is_some_and(is_this) {
+            return;
+        }
         let mut wanted = Vec::new();
         let look = |line: &EventLine<'_>| {
             filter.wanted(line, self.first_of(from), core.identity.epoch, &mut wanted)
         };
-        let seen = self.journal.look_ahead(place, &lines, filter, look);
+        let seen = self.journal.look_ahead(&lines, filter, look);
         self.ahead = seen.map(|((), line)| Ahead { lines, is_there: false, from, wanted, line });
     }
 

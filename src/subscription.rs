@@ -319,9 +319,9 @@ impl Subscription {
             return None;
         }
         let Some(moved) = self.head.look_here(&core.latest) else {
-            if let Some(coming) = core.latest.coming() {
+            if let Some(lines) = core.latest.coming() {
                 let read_to = self.consumer.window().read_to();
-                self.source.look_ahead(core, &self.filter, read_to, coming);
+                self.source.look_ahead(core, &self.filter, read_to, lines);
             }
             return None;
         };

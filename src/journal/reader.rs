@@ -5,7 +5,7 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::scan::{Expected, continues, damaged, events_continue};
-use super::segment::{Place, Segments};
+use super::segment::Segments;
 use crate::crc::Crc;
 use crate::error::{Context, Error, Result};
 use crate::fs::{self, File, Fs, Open};
@@ -81,18 +81,17 @@ impl Reader {
         false
     }
 
-    /// What `look` sees of the next commit, in lines that are on their way to where it will stand; `None` where it
-    /// cannot be told that it will stand there, or where it cannot be read. Nothing is passed.
+    /// What `look` sees of the next commit in the first of these lines, which are on their way to the journal; `None`
+    /// where it is another, or cannot be read. Nothing is passed.
     pub fn look_ahead<R>(
         &self,
-        place: Place,
         lines: &[u8],
         sight: &impl Sight,
         look: impl FnOnce(&EventLine<'_>) -> Result<R, String>,
     ) -> Option<(R, LookedAhead)> {
-        let open = self.open.as_ref().filter(|open| open.ends_at(place))?;
-        let is_next = open.expected.seq == self.next && open.boundary != Some(self.next);
-        let line = lines.get(..memchr(b'\n', lines)?).filter(|_| is_next)?;
+        // What stands before the next commit may be to be passed yet.
+        let open = self.open.as_ref().filter(|open| open.expected.seq == self.next)?;
+        let line = &lines[..memchr(b'\n', lines)?];
         let events = events_continue(line, open.expected, sight).ok()?;
         Some((look(&events).ok()?, LookedAhead { len: line.len(), crc: events.crc }))
     }
@@ -249,13 +248,6 @@ impl OpenSegment {
     fn move_past(&mut self, len: usize, crc: Crc) {
         self.expected = Expected { seq: self.expected.seq + 1, prev: Some(crc) };
         self.at += len + 1;
-    }
-
-    /// Whether all up to a place was read, and nothing is at hand of what follows.
-    fn ends_at(&self, place: Place) -> bool {
-        self.first == place.segment
-            && self.at == self.filled
-            && self.start + self.at as u64 == place.offset
     }
 
     /// Makes sure that the whole next line is in the buffer; its length without the newline.

@@ -137,21 +137,24 @@ fn a_batch_of_which_the_first_commit_was_made_ready_comes_whole_and_in_order() {
         let mut subscription = here.subscribe("s").from(Start::Now).open().unwrap();
         let consumer = thread::spawn(move || {
             let mut seen = Vec::new();
-            for delivery in subscription.iter().take(4) {
+            for delivery in subscription.iter().take(5) {
                 let delivery = delivery.unwrap();
                 seen.push((delivery.event().position().seq, delivery.event().kind().to_owned()));
                 delivery.ack().unwrap();
             }
             seen
         });
+        // Until something was read, nothing is looked at ahead.
+        emit(&here, "before");
         let of = |kinds: &[&str]| {
             kinds.iter().fold(Transaction::new(), |all, kind| all.emit(Event::bare(*kind)))
         };
         let results = here.commit_all(vec![of(&["a", "b"]), of(&["c"]), of(&["d"])]);
         let seqs: Vec<u64> = results.into_iter().map(|result| result.unwrap().seq).collect();
-        let expected: Vec<(u64, String)> = [(0, "a"), (0, "b"), (1, "c"), (2, "d")]
-            .map(|(commit, kind)| (seqs[commit], kind.to_owned()))
-            .to_vec();
+        let before = (seqs[0] - 1, "before");
+        let batch = [(seqs[0], "a"), (seqs[0], "b"), (seqs[1], "c"), (seqs[2], "d")];
+        let expected: Vec<(u64, String)> =
+            [before].into_iter().chain(batch).map(|(seq, kind)| (seq, kind.to_owned())).collect();
         assert_eq!(consumer.join().unwrap(), expected);
     });
 }
