@@ -155,9 +155,13 @@ fn append(
     batch: &mut Batch<'_>,
 ) -> Result<(), Failed> {
     locked.journal().write(place, lines)?;
-    // What these say is made ready while the disk is waited for.
     core.latest.announce(lines);
-    core.bell.ring();
+    // What it says is made ready while the disk is waited for. Of a batch of several that is the least part, and
+    // whoever makes the next one has use for the core.
+    let is_alone = next.last == place.offset;
+    if is_alone {
+        core.bell.ring();
+    }
     locked.make_head_ready(next);
     let ready = locked.journal().check_is_there().and_then(|()| batch.fill());
     if let Err(error) = ready {
