@@ -69,9 +69,9 @@ impl Source {
     /// Takes what stands in the journal in front of a head, so that it need not be read.
     pub fn take_in(&mut self, Moved { looked, lines }: &Moved) {
         let is_next = self.journal.take_in(&looked.head, lines);
-        self.ahead = self.ahead.take().filter(|it| is_next && Arc::ptr_eq(&it.lines, lines));
-        if let Some(ahead) = &mut self.ahead {
-            ahead.is_there = true;
+        match &mut self.ahead {
+            Some(ahead) if is_next && Arc::ptr_eq(&ahead.lines, lines) => ahead.is_there = true,
+            _ => self.ahead = None,
         }
     }
 

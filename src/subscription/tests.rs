@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::Transaction;
-use crate::event::Event;
+use crate::event::{Event, RecordedEvent};
 use crate::key::Key;
 use crate::start::Start;
 use crate::store::Store;
@@ -26,15 +26,26 @@ fn emit(store: &Store, kind: &str) {
 
 /// Takes events until there are so many, or the store is closed. The documents of each are there when it comes.
 fn consuming(store: &Store, count: usize) -> JoinHandle<Vec<String>> {
-    let store = store.clone();
+    let its = store.clone();
+    taking(store, count, move |event| {
+        let kind = event.kind();
+        assert!(its.core().documents.look(&Key::new(kind).unwrap()).unwrap().is_some());
+        kind.to_owned()
+    })
+}
+
+/// A thread that takes so many events and says what it saw in each.
+fn taking<T: Send + 'static>(
+    store: &Store,
+    count: usize,
+    look: impl Fn(&RecordedEvent) -> T + Send + 'static,
+) -> JoinHandle<Vec<T>> {
     let mut subscription = store.subscribe("s").from(Start::Now).open().unwrap();
     thread::spawn(move || {
         let mut seen = Vec::new();
         for delivery in subscription.iter().take(count) {
             let delivery = delivery.unwrap();
-            let kind = delivery.event().kind();
-            assert!(store.core().documents.look(&Key::new(kind).unwrap()).unwrap().is_some());
-            seen.push(kind.to_owned());
+            seen.push(look(delivery.event()));
             delivery.ack().unwrap();
         }
         seen
@@ -134,16 +145,7 @@ fn a_batch_of_which_the_first_commit_was_made_ready_comes_whole_and_in_order() {
     under_many_schedules(2_000, move || {
         let disk = made.fork();
         let here = open(&disk, false);
-        let mut subscription = here.subscribe("s").from(Start::Now).open().unwrap();
-        let consumer = thread::spawn(move || {
-            let mut seen = Vec::new();
-            for delivery in subscription.iter().take(5) {
-                let delivery = delivery.unwrap();
-                seen.push((delivery.event().position().seq, delivery.event().kind().to_owned()));
-                delivery.ack().unwrap();
-            }
-            seen
-        });
+        let consumer = taking(&here, 5, |event| (event.position().seq, event.kind().to_owned()));
         // Until something was read, nothing is looked at ahead.
         emit(&here, "before");
         let of = |kinds: &[&str]| {
